@@ -1,0 +1,1 @@
+"""Networks of the diffusion priors; the only home of flax."""

@@ -1,0 +1,217 @@
+"""The ADM U-Net ("guided diffusion"), and a small preset for CPUs.
+
+Structure of Dhariwal & Nichol, "Diffusion Models Beat GANs on Image Synthesis", 2021,
+https://arxiv.org/abs/2105.05233. Blocks are numbered as in the published checkpoints,
+so that a converter is a renaming. `[b, h, w, f]` throughout.
+"""
+
+import dataclasses
+from typing import cast
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from mgdm_jax.networks import layers
+from mgdm_jax.types import Array
+
+
+@dataclasses.dataclass(frozen=True)
+class UNetConfig:
+    """Everything that fixes the shapes of a U-Net.
+
+    Attributes:
+      image_size: height and width of the images.
+      in_channels: channels of the images.
+      out_channels: channels of the output (twice `in_channels` with learned variance).
+      model_channels: width at multiplier 1.
+      channel_mult: multiplier of each level, finest first.
+      n_res_blocks: residual blocks a level.
+      attention_resolutions: image sizes at which attention runs. As in the published
+        code a level attends when its down-sampling factor equals
+        `image_size // resolution`, which for 320 and 16 is no level at all.
+      n_head_channels: channels of one attention head.
+      scale_shift_norm: time embedding scales and shifts (else is added).
+      resblock_updown: resample by residual blocks (else by a convolution).
+      new_attention_order: order of q, k, v and heads in the fused projection.
+      n_classes: size of the class embedding, 0 for an unconditional model.
+      patch: pixel-unshuffle factor of the stem; 1 for ADM.
+    """
+
+    image_size: int
+    in_channels: int
+    out_channels: int
+    model_channels: int
+    channel_mult: tuple[float, ...]
+    n_res_blocks: int
+    attention_resolutions: tuple[int, ...] = (16,)
+    n_head_channels: int = 64
+    scale_shift_norm: bool = True
+    resblock_updown: bool = True
+    new_attention_order: bool = False
+    n_classes: int = 0
+    patch: int = 1
+
+    def __post_init__(self):
+        """Refuse image sizes that the levels do not divide."""
+        factor = self.patch * 2 ** (len(self.channel_mult) - 1)
+        if self.image_size % factor:
+            raise ValueError(
+                f"image_size {self.image_size} must be a multiple of {factor}: "
+                f"{len(self.channel_mult)} levels behind a {self.patch}-pixel stem."
+            )
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each level."""
+        return tuple(int(mult * self.model_channels) for mult in self.channel_mult)
+
+    def attends(self, level: int) -> bool:
+        """Whether the level (0 = finest) has attention."""
+        factors = {self.image_size // r for r in self.attention_resolutions}
+        return self.patch * 2**level in factors
+
+
+class UNet(nnx.Module):
+    """x_t [b, h, w, c], t [b] -> output [b, h, w, out_channels].
+
+    Attributes mirror the published checkpoints: `time_embed`, `input_blocks`,
+    `middle_block`, `output_blocks`, `out`.
+    """
+
+    def __init__(self, config: UNetConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        embed = 4 * config.model_channels
+        self.time_embed = nnx.List(
+            [
+                nnx.Linear(config.model_channels, embed, rngs=rngs),
+                nnx.Linear(embed, embed, rngs=rngs),
+            ]
+        )
+        if config.n_classes:
+            self.label_emb = nnx.Embed(config.n_classes, embed, rngs=rngs)
+        skips = self._build_encoder(rngs)
+        width = config.widths[-1]
+        self.middle_block = nnx.List(
+            [
+                self._res_block(width, width, rngs),
+                self._attention(width, rngs),
+                self._res_block(width, width, rngs),
+            ]
+        )
+        self._build_decoder(skips, rngs)
+        width = config.widths[0]
+        pixels = config.patch**2
+        self.out = nnx.List(
+            [
+                layers.group_norm(width, rngs),
+                layers.conv(width, config.out_channels * pixels, rngs, zero=True),
+            ]
+        )
+
+    def _res_block(self, n_in, n_out, rngs, resample=None) -> layers.ResBlock:
+        return layers.ResBlock(
+            n_in,
+            n_out,
+            4 * self.config.model_channels,
+            scale_shift=self.config.scale_shift_norm,
+            resample=resample,
+            rngs=rngs,
+        )
+
+    def _attention(self, width, rngs) -> layers.Attention:
+        return layers.Attention(
+            width,
+            width // min(self.config.n_head_channels, width),
+            new_order=self.config.new_attention_order,
+            rngs=rngs,
+        )
+
+    def _resampler(self, width, direction, rngs) -> nnx.Module:
+        if self.config.resblock_updown:
+            return self._res_block(width, width, rngs, resample=direction)
+        return layers.Resample(width, direction, rngs=rngs)
+
+    def _build_encoder(self, rngs) -> list[int]:
+        config = self.config
+        width = config.widths[0]
+        stem = layers.conv(config.in_channels * config.patch**2, width, rngs)
+        blocks, skips = [nnx.List([stem])], [width]
+        for level, n_out in enumerate(config.widths):
+            for _ in range(config.n_res_blocks):
+                block = [self._res_block(width, n_out, rngs)]
+                width = n_out
+                if config.attends(level):
+                    block.append(self._attention(width, rngs))
+                blocks.append(nnx.List(block))
+                skips.append(width)
+            if level < len(config.widths) - 1:
+                blocks.append(nnx.List([self._resampler(width, "down", rngs)]))
+                skips.append(width)
+        self.input_blocks = nnx.List(blocks)
+        return skips
+
+    def _build_decoder(self, skips: list[int], rngs) -> None:
+        config = self.config
+        width, blocks = config.widths[-1], []
+        for level in reversed(range(len(config.widths))):
+            n_out = config.widths[level]
+            for index in range(config.n_res_blocks + 1):
+                block = [self._res_block(width + skips.pop(), n_out, rngs)]
+                width = n_out
+                if config.attends(level):
+                    block.append(self._attention(width, rngs))
+                if level and index == config.n_res_blocks:
+                    block.append(self._resampler(width, "up", rngs))
+                blocks.append(nnx.List(block))
+        self.output_blocks = nnx.List(blocks)
+
+    def __call__(self, x: Array, t: Array, label: Array | None = None) -> Array:
+        """Return the network's output for noisy images at times t (and labels)."""
+        embedding = layers.timestep_embedding(t, self.config.model_channels)
+        embedding = self.time_embed[1](nnx.silu(self.time_embed[0](embedding)))
+        if label is not None:
+            embedding = embedding + self.label_emb(label)
+        hidden = layers.pixel_unshuffle(x, self.config.patch)
+        skips = []
+        for block in self.input_blocks:
+            hidden = _apply(block, hidden, embedding)
+            skips.append(hidden)
+        hidden = _apply(self.middle_block, hidden, embedding)
+        for block in self.output_blocks:
+            joined = jnp.concatenate([hidden, skips.pop()], axis=-1)
+            hidden = _apply(block, joined, embedding)
+        hidden = self.out[1](nnx.silu(self.out[0](hidden)))
+        return layers.pixel_shuffle(hidden, self.config.patch)
+
+
+def _apply(block: nnx.List, hidden: Array, embedding: Array) -> Array:
+    for layer in block:
+        if isinstance(layer, layers.ResBlock):
+            hidden = layer(hidden, embedding)
+        else:
+            hidden = layer(hidden)
+    return hidden
+
+
+def initialise(config: UNetConfig, key: Array) -> dict:
+    """Draw fresh parameters: a plain nested dict of arrays."""
+    _, params = nnx.split(UNet(config, rngs=nnx.Rngs(key)), nnx.Param)
+    return cast(dict, nnx.to_pure_dict(params))
+
+
+def abstract_params(config: UNetConfig) -> dict:
+    """Return the parameters' shapes and dtypes without allocating them."""
+    return jax.eval_shape(lambda: initialise(config, jax.random.key(0)))
+
+
+def make_apply(config: UNetConfig):
+    """Return the pure function (params, x [b, h, w, c], t [b]) -> output."""
+    graphdef, _ = nnx.split(
+        nnx.eval_shape(lambda: UNet(config, rngs=nnx.Rngs(0))), nnx.Param
+    )
+
+    def apply(params: dict, x: Array, t: Array) -> Array:
+        return nnx.merge(graphdef, params)(x, t)
+
+    return apply

@@ -1,0 +1,289 @@
+"""Parallel-beam CT: a matched pair A, Aᵀ of gathers, FBP, and the exact dual spectrum.
+
+The geometry is scikit-image's `radon(circle=True)`: the image is rotated about pixel
+(N//2, N//2) with bilinear weights and its columns are summed; pixels outside the
+inscribed circle count as zero. A is divided by its spectral norm, so a sinogram in
+pixel units enters as `sinogram / op.scale`.
+
+Shapes: images [h, h] float32; sinograms [v, d] float32 with d = h detectors.
+"""
+
+import dataclasses
+import os
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.sparse
+import scipy.sparse.linalg
+from numpy.typing import ArrayLike
+
+from mgdm_jax.operators import fourier, spectrum
+from mgdm_jax.types import Array, SpectralGain
+
+_HIGHEST = jax.lax.Precision.HIGHEST
+
+
+class Ell(NamedTuple):
+    """A sparse matrix, every row padded to k entries (weight 0), entries first.
+
+    Attributes:
+      index: [k, rows] int32, columns.
+      weight: [k, rows] float32.
+    """
+
+    index: Array
+    weight: Array
+
+    def matvec(self, x: Array) -> Array:
+        """Return M x [rows] for x [columns]; gathers only.
+
+        XLA's CPU backend writes the gathered [k, rows] out before it sums; adding one
+        entry of every row at a time is up to twice as fast, ten times under `vmap`.
+        """
+        x = jnp.asarray(x)
+        return jax.lax.platform_dependent(
+            self.index, self.weight, x, cpu=_sum_in_turn, default=_sum_at_once
+        )
+
+
+def _sum_at_once(index: Array, weight: Array, x: Array) -> Array:
+    return (weight * x.at[index].get(mode="promise_in_bounds")).sum(0)
+
+
+def _sum_in_turn(index: Array, weight: Array, x: Array) -> Array:
+    def add(total: Array, entry: tuple[Array, Array]) -> tuple[Array, None]:
+        i, w = entry
+        return total + w * x.at[i].get(mode="promise_in_bounds"), None
+
+    total = jnp.zeros(index.shape[1:], weight.dtype)
+    return jax.lax.scan(add, total, (index, weight))[0]
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class ParallelBeam:
+    """The projector R / ‖R‖; make it with `parallel_beam`.
+
+    Use `adjoint` rather than differentiating `forward`: the derivative of a gather is
+    a slow scatter.
+
+    Attributes:
+      rows: A by rows (views · detectors).
+      columns: Aᵀ by rows (pixels).
+      directions: [v, 2], cosine and sine of each angle.
+      scale: ‖R‖ in pixels, scalar: operator units = pixel units / scale.
+      size: image side and number of detectors.
+      dual_vectors: [m, m] eigenvectors (columns) of AAᵀ, m = v · d, or None.
+      dual_values: [m] eigenvalues s², or None.
+    """
+
+    rows: Ell
+    columns: Ell
+    directions: Array
+    scale: Array
+    size: int = dataclasses.field(metadata={"static": True})
+    dual_vectors: Array | None = None
+    dual_values: Array | None = None
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of one image, `(size, size)`."""
+        return (self.size, self.size)
+
+    def forward(self, image: Array) -> Array:
+        """Return the sinogram [v, d] of `image`, in operator units."""
+        return self.rows.matvec(image.reshape(-1)).reshape(-1, self.size)
+
+    def adjoint(self, measurement: Array) -> Array:
+        """Return the unfiltered back-projection; zero outside the circle."""
+        return self.columns.matvec(measurement.reshape(-1)).reshape(self.image_shape)
+
+    def spectral_filter(self, gain: SpectralGain, residual: Array) -> Array:
+        """Return Aᵀ U g(Λ) Uᵀ r, with AAᵀ = U Λ Uᵀ.
+
+        Raises:
+          ValueError: if the operator carries no dual spectrum.
+        """
+        if self.dual_vectors is None or self.dual_values is None:
+            raise ValueError(
+                "spectral_filter needs a dual spectrum (with_dual_spectrum), got none; "
+                "use conjugate gradients instead."
+            )
+        u = self.dual_vectors
+        # r U, not Uᵀ r: XLA's CPU takes 15 times as long over a transposed operand.
+        coefficients = jnp.matmul(residual.reshape(-1), u, precision=_HIGHEST)
+        coefficients = fourier.apply_gain(gain, self.dual_values) * coefficients
+        return self.adjoint(jnp.matmul(u, coefficients, precision=_HIGHEST))
+
+
+def parallel_beam(angles_deg: ArrayLike, size: int) -> ParallelBeam:
+    """Return the projector of a size × size image, without a dual spectrum.
+
+    Holds about 16 bytes per non-zero, some 3 · size² · views of them. Under 1 s for
+    23 views at 160.
+
+    Args:
+      angles_deg: [v] projection angles in degrees, scikit-image's `theta`.
+      size: image side and number of detectors.
+
+    Raises:
+      ValueError: if `angles_deg` is no vector of finite numbers or `size` < 2.
+    """
+    angles = np.asarray(angles_deg, np.float64)
+    if angles.ndim != 1 or not angles.size or not np.isfinite(angles).all():
+        raise ValueError(
+            f"angles_deg must be a vector of finite numbers, got shape {angles.shape}."
+        )
+    if size < 2:
+        raise ValueError(f"size must be at least 2, got {size}.")
+    angles = np.deg2rad(angles)
+    matrix = projection_matrix(angles, size)
+    scale = _spectral_norm(matrix, size)
+    matrix = scipy.sparse.csr_array(matrix / scale, dtype=np.float32)
+    directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return ParallelBeam(
+        rows=_to_ell(matrix),
+        columns=_to_ell(scipy.sparse.csr_array(matrix.T)),
+        directions=jnp.asarray(directions, jnp.float32),
+        scale=jnp.float32(scale),
+        size=size,
+    )
+
+
+def with_dual_spectrum(
+    op: ParallelBeam, cache_dir: str | os.PathLike | None
+) -> ParallelBeam:
+    """Return `op` with the eigendecomposition of AAᵀ (see `spectrum.dual_eigh`).
+
+    The float32 weights themselves are diagonalised, in float64.
+
+    Raises:
+      ValueError: above `spectrum.MAX_DUAL_ROWS` views · detectors.
+    """
+    eigen = spectrum.dual_eigh(to_sparse(op), cache_dir)
+    return dataclasses.replace(
+        op,
+        dual_vectors=jnp.asarray(eigen.vectors),
+        dual_values=jnp.asarray(eigen.values),
+    )
+
+
+def to_sparse(op: ParallelBeam) -> scipy.sparse.csr_array:
+    """Return A, float32 [v · d, h · h], as a SciPy CSR array."""
+    index, weight = np.asarray(op.rows.index).T, np.asarray(op.rows.weight).T
+    kept = weight != 0
+    starts = np.concatenate([[0], np.cumsum(kept.sum(1))])
+    shape = (len(index), op.size**2)
+    return scipy.sparse.csr_array((weight[kept], index[kept], starts), shape=shape)
+
+
+def projection_matrix(angles: np.ndarray, size: int) -> scipy.sparse.csr_array:
+    """Return R, float64 [v · size, size²], in pixel units; angles in radians."""
+    views = [_view_matrix(angle, size) for angle in angles]
+    inside = scipy.sparse.dia_array(
+        (inscribed_circle(size).astype(np.float64).reshape(1, -1), [0]),
+        shape=(size**2, size**2),
+    )
+    matrix = scipy.sparse.csr_array(scipy.sparse.vstack(views) @ inside)
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def inscribed_circle(size: int) -> np.ndarray:
+    """Return [size, size] bool, True within size//2 of pixel (size//2, size//2)."""
+    offset = np.arange(size) - size // 2
+    return offset[:, None] ** 2 + offset[None] ** 2 <= (size // 2) ** 2
+
+
+def _view_matrix(angle: float, size: int) -> scipy.sparse.csr_array:
+    """Return one view [size, size²]: rotate bilinearly, sum over rotated rows."""
+    cosine, sine, centre = np.cos(angle), np.sin(angle), size // 2
+    row, col = np.mgrid[:size, :size] - centre
+    source_col = cosine * col + sine * row + centre
+    source_row = cosine * row - sine * col + centre
+    low_row, low_col = np.floor(source_row), np.floor(source_col)
+    parts = []
+    for r in (low_row, low_row + 1):
+        for c in (low_col, low_col + 1):
+            weight = (1 - np.abs(source_row - r)) * (1 - np.abs(source_col - c))
+            kept = (r >= 0) & (r < size) & (c >= 0) & (c < size) & (weight > 0)
+            pixel = (r * size + c)[kept].astype(np.int32)
+            parts.append((weight[kept], (col[kept] + centre).astype(np.int32), pixel))
+    weight, detector, pixel = (np.concatenate(p) for p in zip(*parts, strict=True))
+    shape = (size, size**2)
+    return scipy.sparse.csr_array((weight, (detector, pixel)), shape=shape)
+
+
+def _spectral_norm(matrix: scipy.sparse.csr_array, size: int) -> float:
+    """Return ‖R‖ in float64; Lanczos from a fixed start, so always the same bits."""
+    start = np.ones(min(len(matrix.indptr) - 1, size**2))
+    largest = scipy.sparse.linalg.svds(
+        matrix, k=1, v0=start, return_singular_vectors=False
+    )
+    return float(np.max(np.asarray(largest)))
+
+
+def _to_ell(matrix: scipy.sparse.csr_array) -> Ell:
+    counts = np.diff(matrix.indptr)
+    kept = np.arange(counts.max())[None] < counts[:, None]
+    index = np.zeros(kept.shape, np.int32)
+    weight = np.zeros(kept.shape, np.float32)
+    index[kept], weight[kept] = matrix.indices, matrix.data
+    return Ell(jnp.asarray(index.T), jnp.asarray(weight.T))
+
+
+def fbp(op: ParallelBeam, measurement: Array) -> Array:
+    """Return the filtered back-projection with the ramp filter.
+
+    Equal to scikit-image's `iradon(filter_name="ramp", circle=True)` of the sinogram
+    in pixel units, linear interpolation. It assumes angles evenly spread over 180°,
+    is linear, and is *not* a pseudo-inverse: A fbp(y) ≠ y.
+
+    Args:
+      op: the projector.
+      measurement: [v, d] sinogram in operator units.
+
+    Returns:
+      [h, h] image, zero outside the inscribed circle.
+
+    References:
+      Kak and Slaney, Principles of Computerized Tomographic Imaging, 1988, chapter 3.
+    """
+    filtered = _ramp_filter(measurement * op.scale)
+    offset = jnp.arange(op.size, dtype=jnp.float32) - op.size // 2
+
+    def add_view(image: Array, view: tuple[Array, Array]) -> tuple[Array, None]:
+        profile, (cosine, sine) = view
+        along = (cosine * offset)[None, :] - (sine * offset)[:, None]
+        return image + _interpolate(profile, along + op.size // 2), None
+
+    start = jnp.zeros(op.image_shape, jnp.float32)
+    image, _ = jax.lax.scan(add_view, start, (filtered, op.directions))
+    image = image * (np.pi / (2 * len(filtered)))
+    return jnp.where(inscribed_circle(op.size), image, 0.0)
+
+
+def _ramp_filter(sinogram: Array) -> Array:
+    """Return [v, d + 2]: inside the circle, rays reach one detector past the last."""
+    size = sinogram.shape[-1]
+    # scikit-image pads the detectors to the diagonal first: same padded length.
+    padded = max(64, int(2 ** np.ceil(np.log2(2 * np.ceil(np.sqrt(2) * size)))))
+    lag = np.minimum(np.arange(padded), padded - np.arange(padded))
+    odd = lag % 2 == 1
+    kernel = np.where(odd, -1 / (np.pi * np.where(odd, lag, 1)) ** 2, 0)
+    kernel[0] = 0.25
+    response = 2 * np.fft.rfft(kernel).real.astype(np.complex64)
+    spectrum_ = jnp.fft.rfft(sinogram, padded) * jnp.asarray(response)[None]
+    return jnp.fft.irfft(spectrum_, padded)[:, : size + 2]
+
+
+def _interpolate(profile: Array, position: Array) -> Array:
+    """Return `profile` [d + 2] at `position` [h, h], linearly; clipped to its range."""
+    position = jnp.clip(position, 0.0, profile.shape[0] - 2.0)
+    low = jnp.floor(position)
+    index = low.astype(jnp.int32)
+    left = profile.at[index].get(mode="promise_in_bounds")
+    right = profile.at[index + 1].get(mode="promise_in_bounds")
+    return left + (position - low) * (right - left)

@@ -1,0 +1,57 @@
+"""Small operators of every kind, for parametrised tests."""
+
+import numpy as np
+
+from mgdm_jax.operators import coils, fourier, radon, sense
+
+ANGLES = np.arange(5) * 36.0
+
+
+def random_mask(shape, seed=0):
+    """Return an asymmetric 2-D mask with DC sampled; corner order."""
+    mask = (np.random.default_rng(seed).random(shape) < 0.4).astype(np.float32)
+    mask[0, 0] = 1
+    return mask
+
+
+def column_mask(shape, seed=0):
+    columns = (np.random.default_rng(seed).random(shape[1]) < 0.5).astype(np.float32)
+    columns[[0, 1, -1]] = 1
+    return np.tile(columns, (shape[0], 1))
+
+
+def complex_fourier(shape=(6, 7), seed=0):
+    return fourier.masked_fourier(random_mask(shape, seed), (*shape, 2))
+
+
+def real_fourier(shape=(6, 7), seed=0):
+    return fourier.masked_fourier(random_mask(shape, seed), shape)
+
+
+def multi_coil(shape=(6, 8), seed=0, spectrum=True):
+    maps = coils.birdcage_sensitivities(shape, 3)
+    op = sense.sense(column_mask(shape, seed), maps)
+    return sense.with_row_spectrum(op) if spectrum else op
+
+
+def multi_coil_masked_body(shape=(6, 8), seed=0):
+    maps = coils.birdcage_sensitivities(shape, 3)
+    maps[:, :, :2] = 0
+    op = sense.sense(column_mask(shape, seed), maps)
+    return sense.with_row_spectrum(op)
+
+
+def ct(size=10, angles=ANGLES):
+    return radon.with_dual_spectrum(radon.parallel_beam(angles, size), None)
+
+
+SPECTRAL = {
+    "complex": complex_fourier,
+    "real_even": lambda: real_fourier((6, 8)),
+    "real_odd": lambda: real_fourier((7, 5)),
+    "real_mixed": lambda: real_fourier((6, 7)),
+    "multi_coil": multi_coil,
+    "multi_coil_body": multi_coil_masked_body,
+    "ct_even": ct,
+    "ct_odd": lambda: ct(9, [0.0, 17.0, 90.0, 133.3]),
+}
