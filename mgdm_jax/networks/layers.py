@@ -5,6 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax import lax
 
 from mgdm_jax.networks.conv import canonical_conv
 from mgdm_jax.types import Array
@@ -27,11 +28,36 @@ def conv(n_in: int, n_out: int, rngs: nnx.Rngs, *, size=3, stride=1, zero=False)
     )
 
 
-def group_norm(width: int, rngs: nnx.Rngs) -> nnx.GroupNorm:
-    """Return PyTorch's GroupNorm(32): flax's defaults differ in ε and variance."""
-    return nnx.GroupNorm(
-        width, num_groups=32, epsilon=1e-5, use_fast_variance=False, rngs=rngs
-    )
+class GroupNorm(nnx.Module):
+    """PyTorch's GroupNorm(32, ε = 1e-5) over [b, h, w, f], in float32.
+
+    Statistics are taken per channel first and combined into groups afterwards, which
+    XLA:CPU runs 5 times faster than `nnx.GroupNorm`'s reduction over a split axis.
+    """
+
+    def __init__(self, width: int, *, n_groups: int = 32, epsilon: float = 1e-5):
+        self.scale = nnx.Param(jnp.ones(width))
+        self.bias = nnx.Param(jnp.zeros(width))
+        self.n_groups = n_groups
+        self.epsilon = epsilon
+
+    def __call__(self, x: Array) -> Array:
+        """Normalise each group of channels of each image."""
+        b, h, w, f = x.shape
+        pixels = x.astype(jnp.float32).reshape(b, h * w, f)
+        mean = self._over_groups(pixels.mean(axis=1))
+        variance = self._over_groups(((pixels - mean[:, None]) ** 2).mean(axis=1))
+        gain = lax.rsqrt(variance + self.epsilon) * self.scale[None]
+        shift = self.bias[None] - mean * gain
+        normed = pixels * gain[:, None] + shift[:, None]
+        return normed.reshape(x.shape).astype(x.dtype)
+
+    def _over_groups(self, statistic: Array) -> Array:
+        """Average a statistic [b, f] over each group, repeated to [b, f]."""
+        b, f = statistic.shape
+        groups = statistic.reshape(b, self.n_groups, -1)
+        mean = groups.mean(axis=-1, keepdims=True)
+        return jnp.broadcast_to(mean, groups.shape).reshape(b, f)
 
 
 def timestep_embedding(t: Array, width: int) -> Array:
@@ -100,11 +126,11 @@ class ResBlock(nnx.Module):
     ):
         self.scale_shift = scale_shift
         self.resample = resample
-        self.in_norm = group_norm(n_in, rngs)
+        self.in_norm = GroupNorm(n_in)
         self.in_conv = conv(n_in, n_out, rngs)
         n_embed_out = 2 * n_out if scale_shift else n_out
         self.embed = nnx.Linear(n_embed, n_embed_out, rngs=rngs)
-        self.out_norm = group_norm(n_out, rngs)
+        self.out_norm = GroupNorm(n_out)
         self.out_conv = conv(n_out, n_out, rngs, zero=True)
         self.skip = conv(n_in, n_out, rngs, size=1) if n_in != n_out else None
 
@@ -133,7 +159,7 @@ class Attention(nnx.Module):
     def __init__(self, width: int, n_heads: int, *, new_order: bool, rngs: nnx.Rngs):
         self.n_heads = n_heads
         self.new_order = new_order
-        self.norm = group_norm(width, rngs)
+        self.norm = GroupNorm(width)
         self.qkv = nnx.Linear(width, 3 * width, rngs=rngs)
         self.proj_out = nnx.Linear(
             width, width, kernel_init=nnx.initializers.zeros, rngs=rngs

@@ -104,7 +104,7 @@ class UNet(nnx.Module):
         pixels = config.patch**2
         self.out = nnx.List(
             [
-                layers.group_norm(width, rngs),
+                layers.GroupNorm(width),
                 layers.conv(width, config.out_channels * pixels, rngs, zero=True),
             ]
         )

@@ -1,0 +1,153 @@
+"""Panels and grids of images; the one home of matplotlib.
+
+Figures are plain `matplotlib.figure.Figure` objects (Agg, no pyplot, no global
+state): write them with `figure.savefig(path)`. Images are NumPy arrays in operator
+units, [h, w] or [h, w, 2] shown by magnitude.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from matplotlib import axes, figure
+
+from mgdm_jax import metrics
+
+Window = tuple[float, float]
+"""The values shown black and white, in operator units."""
+
+FULL_WINDOW: Window = (0.0, 1.0)
+TILE_INCHES = 2.2
+
+
+def hounsfield_window(centre: float, width: float) -> Window:
+    """Return a CT window given in HU in operator units, (HU + 1024) / 2048.
+
+    Usual ones: soft tissue (40, 400), lung (-600, 1500), bone (400, 1800).
+
+    Raises:
+      ValueError: if `width` is not positive.
+    """
+    if width <= 0:
+        raise ValueError(f"width must be positive, got {width} HU.")
+    low, high = centre - width / 2, centre + width / 2
+    return (low + 1024) / 2048, (high + 1024) / 2048
+
+
+def panel(
+    reference: np.ndarray,
+    baseline: np.ndarray,
+    reconstruction: np.ndarray,
+    *,
+    labels: tuple[str, str, str] = ("Reference", "Baseline", "Reconstruction"),
+    row_labels: Sequence[str] = (),
+    window: Window = FULL_WINDOW,
+    error_max: float | None = None,
+    note: str = "",
+) -> figure.Figure:
+    """Return rows of reference, baseline, reconstruction and its absolute error.
+
+    Baseline and reconstruction carry PSNR and SSIM (`metrics.CONVENTION`). All error
+    maps share one colour scale.
+
+    Args:
+      reference: [n, h, w] or [n, h, w, 2].
+      baseline: same shape; zero-filled or filtered back-projection, say.
+      reconstruction: same shape.
+      labels: names of the three columns.
+      row_labels: one name a row, or none.
+      window: values shown black and white.
+      error_max: top of the error scale; None is the largest error shown.
+      note: a line below the images: what is simulated, say.
+
+    Raises:
+      ValueError: if the shapes differ, or the number of row labels does.
+    """
+    _check_panel((reference, baseline, reconstruction), row_labels)
+    n = len(reference)
+    truth, first, second = map(magnitude, (reference, baseline, reconstruction))
+    error = np.abs(second - truth)
+    scale = (0.0, float(error.max()) if error_max is None else error_max)
+    fig = figure.Figure((4.4 * TILE_INCHES, n * 1.2 * TILE_INCHES), layout="compressed")
+    grid = fig.subplots(n, 4, squeeze=False)
+    for row in range(n):
+        _show(grid[row, 0], truth[row], labels[0], window)
+        for column, image in ((1, first[row]), (2, second[row])):
+            title = f"{labels[column]}\n{_scores(truth[row], image)}"
+            _show(grid[row, column], image, title, window)
+        title = f"|{labels[2]} - {labels[0]}|"
+        shown = _show(grid[row, 3], error[row], title, scale, "inferno")
+        grid[row, 0].set_ylabel(row_labels[row] if row_labels else "")
+    fig.colorbar(shown, ax=grid[:, 3], label="absolute error (operator units)")
+    convention = f"PSNR and SSIM: {metrics.CONVENTION}"
+    fig.supxlabel(f"{note}  {convention}".strip(), fontsize="small")
+    return fig
+
+
+def sample_grid(
+    images: np.ndarray, *, columns: int = 8, window: Window = FULL_WINDOW
+) -> figure.Figure:
+    """Return unlabelled images side by side, row after row.
+
+    Args:
+      images: [n, h, w] or [n, h, w, 2].
+      columns: images a row.
+      window: values shown black and white.
+
+    Raises:
+      ValueError: if `images` is not a stack or `columns` < 1.
+    """
+    if columns < 1:
+        raise ValueError(f"columns must be at least 1, got {columns}.")
+    shown = magnitude(images)
+    columns = min(columns, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    fig = figure.Figure((columns * TILE_INCHES / 2, rows * TILE_INCHES / 2))
+    fig.subplots_adjust(0, 0, 1, 1, 0.02, 0.02)
+    grid = fig.subplots(rows, columns, squeeze=False).ravel()
+    for ax in grid:
+        ax.set_axis_off()
+    for ax, image in zip(grid, shown, strict=False):
+        _show(ax, image, "", window)
+    return fig
+
+
+def magnitude(images: np.ndarray) -> np.ndarray:
+    """Return real images [n, h, w] as they are, [n, h, w, 2] as magnitudes.
+
+    Raises:
+      ValueError: if the images have neither shape, or there is none.
+    """
+    if images.ndim == 4 and images.shape[-1] == 2:
+        images = np.hypot(images[..., 0], images[..., 1])
+    if images.ndim != 3 or len(images) == 0:
+        raise ValueError(
+            f"images must be [n, h, w] or [n, h, w, 2], n ≥ 1, got {images.shape}."
+        )
+    return images
+
+
+def _check_panel(stacks: Sequence[np.ndarray], row_labels: Sequence[str]) -> None:
+    """Raise unless all stacks share a shape and each row has its label."""
+    if len({stack.shape for stack in stacks}) > 1:
+        shapes = ", ".join(str(stack.shape) for stack in stacks)
+        raise ValueError(f"the three stacks must have one shape, got {shapes}.")
+    if row_labels and len(row_labels) != len(stacks[0]):
+        raise ValueError(
+            f"row_labels must name {len(stacks[0])} rows, got {len(row_labels)}."
+        )
+
+
+def _show(ax: axes.Axes, image: np.ndarray, title: str, window: Window, cmap="gray"):
+    """Draw one image without ticks; return the artist, for a colour bar."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_title(title, fontsize="small")
+    low, high = window
+    return ax.imshow(image, cmap, vmin=low, vmax=high, interpolation="nearest")
+
+
+def _scores(reference: np.ndarray, estimate: np.ndarray) -> str:
+    scores = metrics.score(jnp.asarray(reference), jnp.asarray(estimate))
+    return f"{float(scores.psnr):.2f} dB, SSIM {float(scores.ssim):.3f}"

@@ -1,0 +1,157 @@
+"""Noise schedules: discrete VP tables, continuous VP and VE, and time grids.
+
+A variance-preserving process is x_t = √ᾱ_t x0 + √(1-ᾱ_t) ε (Ho et al., 2020); a
+variance-exploding one x_σ = x0 + σ ε (Song et al., 2020b). Tables are float64 NumPy,
+made once on the host; what a sampler traces is float32.
+"""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+
+from mgdm_jax.types import Array, TimeGrid
+
+
+def linear_betas(n: int = 1000, low: float = 1e-4, high: float = 0.02) -> np.ndarray:
+    """Return [n] β from low to high, rescaled so that any n spans the same process.
+
+    Ho et al., 2020, and guided-diffusion's "linear": 1e-4 … 0.02 at n = 1000.
+    """
+    return np.linspace(low * 1000 / n, high * 1000 / n, n)
+
+
+def scaled_linear_betas(
+    n: int = 1000, low: float = 0.00085, high: float = 0.012
+) -> np.ndarray:
+    """Return [n] β whose square root is linear (Rombach et al., 2022)."""
+    scale = 1000 / n
+    return np.linspace((low * scale) ** 0.5, (high * scale) ** 0.5, n) ** 2
+
+
+def cosine_betas(n: int = 1000, max_beta: float = 0.999) -> np.ndarray:
+    """Return [n] β of ᾱ(u) = cos²((u + 0.008)/1.008 · π/2) (Nichol & Dhariwal)."""
+    edges = np.cos((np.linspace(0, 1, n + 1) + 0.008) / 1.008 * np.pi / 2) ** 2
+    return np.minimum(1 - edges[1:] / edges[:-1], max_beta)
+
+
+def alpha_bars(betas: np.ndarray) -> np.ndarray:
+    """Return [n] ᾱ_t = Π (1 - β), float64."""
+    return np.cumprod(1 - np.asarray(betas, np.float64))
+
+
+def discrete_vp(name: str, n: int = 1000) -> np.ndarray:
+    """Return the table ᾱ [n] of a named schedule.
+
+    Args:
+      name: "linear", "cosine" or "scaled_linear".
+      n: number of training steps T.
+
+    Raises:
+      ValueError: for another name.
+    """
+    match name:
+        case "linear":
+            return alpha_bars(linear_betas(n))
+        case "cosine":
+            return alpha_bars(cosine_betas(n))
+        case "scaled_linear":
+            return alpha_bars(scaled_linear_betas(n))
+        case _:
+            raise ValueError(
+                f"schedule must be linear, cosine or scaled_linear, got {name!r}."
+            )
+
+
+def continuous_vp(
+    beta_fn: Callable[[Array], Array], n_knots: int = 257
+) -> Callable[[Array], tuple[Array, Array]]:
+    """Return t -> (μ_t, σ_t) for any β(t) on [0, 1] (appendix A.4.1).
+
+    μ_t = exp(-½ ∫₀ᵗ β) and σ_t² = 1 - exp(-∫₀ᵗ β). The integral is taken by Simpson's
+    rule between knots and interpolated by a cubic spline, both jax-cosmo's.
+
+    Args:
+      beta_fn: β(t) ≥ 0, vectorised.
+      n_knots: knots of the spline on [0, 1].
+    """
+    from jax_cosmo.scipy.integrate import simps
+    from jax_cosmo.scipy.interpolate import InterpolatedUnivariateSpline
+
+    knots = np.linspace(0.0, 1.0, n_knots, dtype=np.float32)
+    pieces = [
+        simps(beta_fn, float(a), float(b), 4)
+        for a, b in zip(knots[:-1], knots[1:], strict=True)
+    ]
+    integral = jnp.cumsum(jnp.stack([jnp.zeros(()), *pieces]))
+    spline = InterpolatedUnivariateSpline(jnp.asarray(knots), integral)
+
+    def marginal(t: Array) -> tuple[Array, Array]:
+        total = spline(t)
+        return jnp.exp(-total / 2), jnp.sqrt(-jnp.expm1(-total))
+
+    return marginal
+
+
+def linear_vp(
+    t: Array, beta_min: float = 0.1, beta_max: float = 20.0
+) -> tuple[Array, Array]:
+    """Return (μ_t, σ_t) of β(t) = β_min + t (β_max - β_min) in closed form."""
+    total = beta_min * t + 0.5 * (beta_max - beta_min) * t**2
+    return jnp.exp(-total / 2), jnp.sqrt(-jnp.expm1(-total))
+
+
+def geometric_sigmas(n: int, sigma_min: float, sigma_max: float) -> np.ndarray:
+    """Return [n] σ of a VE process, from σ_max down to σ_min (Song & Ermon, 2019)."""
+    return np.geomspace(sigma_max, sigma_min, n)
+
+
+def vp_to_ve(x_t: Array, alpha_bar: Array) -> tuple[Array, Array]:
+    """Return (x_σ, σ) with x_σ = x_t / √ᾱ and σ = √((1-ᾱ)/ᾱ)."""
+    return x_t / jnp.sqrt(alpha_bar), jnp.sqrt((1.0 - alpha_bar) / alpha_bar)
+
+
+def ve_to_vp(x_sigma: Array, sigma: Array) -> tuple[Array, Array]:
+    """Return (x_t, ᾱ) with ᾱ = 1/(1+σ²); the inverse of `vp_to_ve`."""
+    alpha_bar = 1.0 / (1.0 + sigma**2)
+    return x_sigma * jnp.sqrt(alpha_bar), alpha_bar
+
+
+def time_indices(n_steps: int, n_train: int = 1000, kind: str = "ddnm") -> np.ndarray:
+    """Return the n_steps training times visited, from noisy to clean.
+
+    Args:
+      n_steps: network evaluations K, always met exactly.
+      n_train: T.
+      kind: "ddnm": round(i T/K), i = K-1 … 0, which is the grid of the DDNM code
+        wherever K divides T; "leading": i (T//K), that code's own form, which for
+        K = 350 starts at t = 698; "linspace": from T-1 to 0, as guided-diffusion's.
+
+    Raises:
+      ValueError: for another kind, or n_steps outside [1, T].
+    """
+    if not 1 <= n_steps <= n_train:
+        raise ValueError(f"n_steps must lie in [1, {n_train}], got {n_steps}.")
+    steps = np.arange(n_steps)[::-1]
+    match kind:
+        case "ddnm":
+            return np.round(steps * n_train / n_steps).astype(np.int32)
+        case "leading":
+            return (steps * (n_train // n_steps)).astype(np.int32)
+        case "linspace":
+            return np.round(np.linspace(n_train - 1, 0, n_steps)).astype(np.int32)
+        case _:
+            raise ValueError(
+                f"time_grid must be ddnm, leading or linspace, got {kind!r}."
+            )
+
+
+def time_grid(alpha_bar: np.ndarray, indices: np.ndarray) -> TimeGrid:
+    """Return the rows of the sampling loop; the last step ends at ᾱ = 1."""
+    table = np.asarray(alpha_bar, np.float64)[indices]
+    following = np.append(table[1:], 1.0)
+    return TimeGrid(
+        t=jnp.asarray(indices, jnp.int32),
+        alpha_bar=jnp.asarray(table, jnp.float32),
+        alpha_bar_next=jnp.asarray(following, jnp.float32),
+    )

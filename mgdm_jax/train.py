@@ -1,0 +1,202 @@
+"""Train a diffusion prior: `python -m mgdm_jax.train --config configs/priors/…`.
+
+Writes into the workdir: checkpoints (resumed bit for bit when started again),
+`prior.safetensors` (EMA weights in half precision), `metrics.csv`, `config.json`.
+"""
+
+import csv
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import app, flags
+from ml_collections import ConfigDict, config_flags
+from tqdm import tqdm
+
+from mgdm_jax import checkpoints, priors, schedules, training
+from mgdm_jax.data import pipelines
+from mgdm_jax.networks import unet
+
+LEVELS = (25, 50, 100, 250, 500, 750)
+"""Times at which the validation loss is reported."""
+
+
+@dataclasses.dataclass
+class Run:
+    """What one training is made of: static choices and compiled functions."""
+
+    spec: priors.PriorSpec
+    config: ConfigDict
+    train_step: Any
+    evaluate: Any
+    state: training.TrainState
+
+
+def build(config: ConfigDict) -> Run:
+    """Make network, optimiser, state and compiled functions from a config."""
+    network = unet.UNetConfig(**tuples(config.network.to_dict()))
+    alpha_bar = jnp.asarray(schedules.discrete_vp(config.loss.schedule), jnp.float32)
+    loss_config = training.LossConfig(
+        config.loss.prediction, config.loss.weight, config.loss.time_power
+    )
+    init_key, run_key = jax.random.split(jax.random.key(config.train.seed))
+    apply = unet.make_apply(network)
+    if config.init:
+        params = jax.tree.map(jnp.asarray, priors.load(config.init)[1])
+    else:
+        params = unet.initialise(network, init_key)
+    train = config.train
+    tx = training.optimiser(
+        train.learning_rate, train.warmup_steps, train.n_steps, train.decay_share
+    )
+    step = training.make_train_step(apply, loss_config, alpha_bar, tx, train.ema_decay)
+    evaluate = training.losses_by_level(
+        apply, config.loss.prediction, alpha_bar, LEVELS
+    )
+    return Run(
+        spec=make_spec(config),
+        config=config,
+        train_step=jax.jit(step, donate_argnums=0),
+        evaluate=jax.jit(evaluate),
+        state=training.init_state(params, tx, run_key),
+    )
+
+
+def make_spec(config: ConfigDict) -> priors.PriorSpec:
+    """Return the facts that travel with the weights."""
+    return priors.PriorSpec(
+        name=config.name,
+        network=config.network.to_dict(),
+        prediction=config.loss.prediction,
+        schedule=config.loss.schedule,
+        scale=config.units.scale,
+        offset=config.units.offset,
+        low=config.units.low,
+        high=config.units.high,
+        training={"subjects": config.data.subjects},
+    )
+
+
+def tuples(fields: dict) -> dict:
+    """Return the fields with lists, as JSON and flags leave them, made tuples."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+
+
+def train(config: ConfigDict, workdir: Path) -> Path:
+    """Train to `config.train.n_steps`, resuming what the workdir holds.
+
+    Returns:
+      The path of the prior file.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    (workdir / "config.json").write_text(config.to_json_best_effort(indent=2))
+    run = build(config)
+    data = config.data
+    batches = iter(
+        pipelines.training_dataset(
+            data.modality,
+            data.subjects.split(","),
+            channels=data.channels,
+            batch_size=config.train.batch_size,
+            seed=config.train.seed,
+        )
+    )
+    saves = checkpoints.Checkpoints(workdir / "checkpoints")
+    state = saves.restore(run.state, batches) or run.state
+    if int(state.step):
+        logging.info("resumed at step %d from %s", int(state.step), workdir)
+    try:
+        _loop(run, state, batches, saves, workdir)
+    finally:
+        saves.close()
+    return workdir / "prior.safetensors"
+
+
+def _loop(
+    run: Run,
+    state: training.TrainState,
+    batches: Iterator[np.ndarray],
+    saves: checkpoints.Checkpoints,
+    workdir: Path,
+) -> None:
+    train, spec = run.config.train, run.spec
+    validation = _validation_images(run)
+    losses, started = [], time.monotonic()
+    bar = tqdm(
+        total=train.n_steps, initial=int(state.step), unit="step", mininterval=30
+    )
+    for step in range(int(state.step) + 1, train.n_steps + 1):
+        state, value = run.train_step(state, spec.scale * next(batches) + spec.offset)
+        losses.append(value)
+        bar.update()
+        if step % train.log_every == 0 or step == train.n_steps:
+            row = {"step": step, "loss": float(np.mean(jax.device_get(losses)))}
+            row["seconds"] = round(time.monotonic() - started, 1)
+            losses = []
+            if validation is not None and step % train.validate_every == 0:
+                row |= _validate(run, state, validation)
+            _append(workdir / "metrics.csv", row)
+            bar.set_postfix(loss=f"{row['loss']:.4f}")
+        if step % train.save_every == 0 or step == train.n_steps:
+            saves.save(state, batches)
+            facts = spec.training | {"steps": step}
+            priors.save(
+                workdir / "prior.safetensors",
+                dataclasses.replace(spec, training=facts),
+                state.ema_params,
+            )
+    bar.close()
+
+
+def _validation_images(run: Run) -> np.ndarray | None:
+    data = run.config.data
+    if not data.held_back:
+        return None
+    images = pipelines.validation_slices(
+        data.modality, data.held_back, data.n_validation, channels=data.channels
+    )
+    return run.spec.scale * images + run.spec.offset
+
+
+def _validate(run: Run, state: training.TrainState, images: np.ndarray) -> dict:
+    values = np.asarray(run.evaluate(state.ema_params, images))
+    return {f"eps_t{t}": float(v) for t, v in zip(LEVELS, values, strict=True)}
+
+
+def _append(path: Path, row: dict) -> None:
+    fields = ["step", "loss", "seconds", *(f"eps_t{t}" for t in LEVELS)]
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, fields)
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Prior to train, for example configs/priors/brain_t1.py."
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Where to write; default runs/priors/<name>."
+)
+
+
+def main(argv: list[str]) -> None:
+    """Train the prior that the flags name."""
+    del argv
+    config = _CONFIG.value
+    workdir = Path(_WORKDIR.value or f"runs/priors/{config.name}")
+    path = train(config, workdir)
+    logging.info("wrote %s: %s", path, json.dumps(priors.load(path)[0].training))
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("config")
+    app.run(main)
