@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from mgdm_jax import denoisers
 from mgdm_jax.types import Array, Params
 
 
@@ -50,27 +51,6 @@ class LossConfig:
     time_power: float = 1.0
 
 
-def predict_eps(output: Array, x_t: Array, alpha_bar: Array, prediction: str) -> Array:
-    """Return ε from a network's output; ε = √ᾱ v + √(1-ᾱ) x_t for "v".
-
-    Args:
-      output: as large as x_t.
-      x_t: noisy image in network units.
-      alpha_bar: ᾱ_t, broadcastable to x_t.
-      prediction: "eps" or "v".
-
-    Raises:
-      ValueError: for another prediction.
-    """
-    match prediction:
-        case "eps":
-            return output
-        case "v":
-            return jnp.sqrt(alpha_bar) * output + jnp.sqrt(1.0 - alpha_bar) * x_t
-        case _:
-            raise ValueError(f"prediction must be eps or v, got {prediction!r}.")
-
-
 def stratified_times(key: Array, n: int, n_train: int, power: float) -> Array:
     """Return [n] int32 times, one from each n-th of the distribution."""
     u = (jnp.arange(n) + jax.random.uniform(key, (n,))) / n
@@ -89,7 +69,7 @@ def eps_errors(
     """Return [b] mean squared errors of ε; images [b, h, w, c] in network units."""
     level = alpha_bar[t][:, None, None, None]
     x_t = jnp.sqrt(level) * images + jnp.sqrt(1.0 - level) * noise
-    eps = predict_eps(apply(params, x_t, t), x_t, level, prediction)
+    eps = denoisers.predict_eps(apply(params, x_t, t), x_t, level, prediction)
     return jnp.mean((eps - noise) ** 2, axis=(1, 2, 3))
 
 

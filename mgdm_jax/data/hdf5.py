@@ -8,23 +8,26 @@ lies in the corner.
 CT: `sinogram` [n, v, d] with `angles_deg` [v] and optional `reference` [n, d, d]; the
 geometry of scikit-image's `radon(circle=True)`, detectors one pixel apart.
 
-File attribute `scale`: the factor that maps values of the file's images to operator
-units is 1 / scale. Arrays are returned as they are in the file; orders and units are
-the operators' business. Whatever is wrong with a file is one `ValueError` of one
-line: what is wrong, what is expected, what to do.
+File attribute `scale`: the value in the file's units that 1 in operator units stands
+for (image in operator units = image / scale). Arrays are returned as they are in the
+file: orders and units are converted by whoever builds the operator. Whatever is wrong
+with a file is one `ValueError` of one line: what is wrong, what is expected, what to
+do.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import h5py
 import numpy as np
 
-RADIANS_MAX, RADIANS_VIEWS = 3.2, 4
-"""Angles up to this with more views than this are taken for radians."""
+from mgdm_jax.data import checks
+
+Path = str | os.PathLike[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,50 +68,48 @@ class CtFile:
     scale: float
 
 
-def read_mri(path: str | os.PathLike[str]) -> MriFile:
+def read_mri(path: Path) -> MriFile:
     """Read and check an MRI file.
 
     Raises:
       ValueError: with one line, if the file cannot be used.
     """
-    names = ("kspace", "mask", "sensitivity_maps", "reference")
-    found, attributes = _read(path, names, required=2)
-    kspace, mask = found["kspace"], found["mask"]
-    maps, reference = found["sensitivity_maps"], found["reference"]
-    with _context(path):
-        _check_kspace(kspace)
-        _check_mask(mask, kspace)
-        if maps is not None:
-            _check_maps(maps, kspace.shape)
-        if reference is not None:
-            n, h, w = kspace.shape[0], *kspace.shape[-2:]
-            _check_array("reference", reference, (n, h, w))
-        return MriFile(
-            kspace, mask, maps, reference, _centered(attributes), _scale(attributes)
+    with _blaming(path):
+        arrays, attributes = _read(
+            path, ("kspace", "mask"), ("sensitivity_maps", "reference")
         )
+        contents = MriFile(
+            **arrays,
+            centered=checks.flag("centered", attributes.get("centered", True)),
+            scale=checks.scale(attributes.get("scale")),
+        )
+        checks.kspace(contents.kspace)
+        checks.mask(contents.mask, contents.kspace)
+        checks.sensitivity_maps(contents.sensitivity_maps, contents.kspace.shape)
+        n, *_, h, w = contents.kspace.shape
+        checks.reference(contents.reference, (n, h, w))
+    return contents
 
 
-def read_ct(path: str | os.PathLike[str]) -> CtFile:
+def read_ct(path: Path) -> CtFile:
     """Read and check a CT file.
 
     Raises:
       ValueError: with one line, if the file cannot be used.
     """
-    names = ("sinogram", "angles_deg", "reference")
-    found, attributes = _read(path, names, required=2)
-    sinogram, angles, reference = (found[name] for name in names)
-    with _context(path):
-        _check_sinogram(sinogram)
-        n, v, d = sinogram.shape
-        _check_angles(angles, v)
-        if reference is not None:
-            _check_real("reference", reference)
-            _check_array("reference", reference, (n, d, d))
-        return CtFile(sinogram, angles, reference, _scale(attributes) or 1.0)
+    with _blaming(path):
+        arrays, attributes = _read(path, ("sinogram", "angles_deg"), ("reference",))
+        contents = CtFile(**arrays, scale=checks.scale(attributes.get("scale")) or 1.0)
+        checks.sinogram(contents.sinogram)
+        n, v, d = contents.sinogram.shape
+        checks.angles(contents.angles_deg, v)
+        checks.reference(contents.reference, (n, d, d))
+        checks.real("reference", contents.reference)
+    return contents
 
 
 def write_reconstructions(
-    path: str | os.PathLike[str],
+    path: Path,
     images: Mapping[str, np.ndarray],
     attrs: Mapping[str, str | float | bool],
 ) -> None:
@@ -139,5 +140,34 @@ def write_reconstructions(
         aside.unlink(missing_ok=True)
 
 
-class _context:  # noqa: N801
-    """Name the file in front of every ValueError raised inside."""
+@contextlib.contextmanager
+def _blaming(path: Path) -> Iterator[None]:
+    """Put the file's name in front of every ValueError."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(path)}: {error}") from error
+
+
+def _read(
+    path: Path, required: tuple[str, ...], optional: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return datasets by name (None for an absent optional one) and attributes."""
+    if not os.path.exists(path):
+        raise ValueError("there is no such file; check the path.")
+    try:
+        with h5py.File(path, "r") as file:
+            present = [k for k, v in file.items() if isinstance(v, h5py.Dataset)]
+            checks.present(required, present)
+            names = (*required, *optional)
+            arrays: dict[str, Any] = {
+                name: np.asarray(file[name]) if name in present else None
+                for name in names
+            }
+            return arrays, dict(file.attrs)
+    except OSError as error:
+        reason = str(error).replace("\n", " ")
+        raise ValueError(
+            f"not a readable HDF5 file ({reason}); it is truncated, damaged or of "
+            "another format: write it again."
+        ) from error

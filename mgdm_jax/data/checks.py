@@ -1,0 +1,193 @@
+"""What a measurement file must hold, checked on its arrays.
+
+Every function returns silently or raises a `ValueError` of one line that says what is
+wrong, what is expected and what to do. Shapes as in `hdf5`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+RADIANS_MAX, RADIANS_VIEWS = 3.2, 4
+"""Angles all within ±RADIANS_MAX of more than RADIANS_VIEWS views look like radians."""
+
+
+def present(required: Sequence[str], names: Sequence[str]) -> None:
+    """Raise unless every required dataset is among the names."""
+    missing = [name for name in required if name not in names]
+    if missing:
+        raise ValueError(
+            f"has no dataset {_listed(missing)}, it has {_listed(names) or 'none'}; "
+            f"datasets {_listed(required)} are needed: rename or add them."
+        )
+
+
+def kspace(values: np.ndarray) -> None:
+    """Raise unless k-space is [n, (c,) h, w] complex, finite and not all zero."""
+    if values.ndim not in (3, 4):
+        raise ValueError(
+            f"kspace must be [n, h, w] or [n, coils, h, w], got shape {values.shape}; add "
+            "or remove an axis."
+        )
+    if not np.iscomplexobj(values):
+        raise ValueError(
+            f"kspace must be complex, got {values.dtype}; store real + 1j * imaginary."
+        )
+    _filled("kspace", values)
+    _finite("kspace", values)
+    _nonzero("kspace", values, "leave empty slices out.")
+
+
+def mask(values: np.ndarray, measured: np.ndarray) -> None:
+    """Raise unless the mask is [h, w] or [w], zeros and ones, and meets the data."""
+    h, w = measured.shape[-2:]
+    if values.shape not in ((h, w), (w,)):
+        raise ValueError(
+            f"mask must have shape ({h}, {w}) or ({w},) to match kspace, got "
+            f"shape {values.shape}; one mask serves all slices and coils."
+        )
+    real("mask", values)
+    _finite("mask", values)
+    if not np.isin(values, (0, 1)).all():
+        raise ValueError(
+            "mask must hold zeros and ones only; store which positions were sampled."
+        )
+    if not values.any():
+        raise ValueError("mask samples nothing; set sampled positions to 1.")
+    _nonzero(
+        "kspace",
+        measured * values,
+        "are mask and kspace in the same order, DC centred or in the corner?",
+        where=" wherever mask is 1",
+    )
+
+
+def sensitivity_maps(values: np.ndarray | None, shape: tuple[int, ...]) -> None:
+    """Raise unless the maps are absent or [(n,) c, h, w] as k-space of that shape."""
+    if values is None:
+        return
+    if len(shape) == 3:
+        raise ValueError(
+            f"kspace of shape {shape} has no coil axis but there are sensitivity_maps; "
+            "store kspace as [n, coils, h, w] or drop the maps."
+        )
+    if values.shape not in (shape, shape[1:]):
+        raise ValueError(
+            f"sensitivity_maps must have shape {shape[1:]} or {shape} to match kspace, "
+            f"got shape {values.shape}; check the number of coils."
+        )
+    _numeric("sensitivity_maps", values)
+    _finite("sensitivity_maps", values)
+    _nonzero("sensitivity_maps", values[None], "estimate them again.", unit="set")
+
+
+def sinogram(values: np.ndarray) -> None:
+    """Raise unless the sinogram is [n, v, d] real, finite and not all zero."""
+    if values.ndim != 3:
+        raise ValueError(
+            f"sinogram must be [n, views, detectors], got shape {values.shape}; add or "
+            "remove an axis."
+        )
+    real("sinogram", values)
+    _filled("sinogram", values)
+    _finite("sinogram", values)
+    _nonzero("sinogram", values, "leave empty slices out.")
+
+
+def angles(values: np.ndarray, n_views: int) -> None:
+    """Raise unless there is one finite angle a view, in degrees by its looks."""
+    if values.shape != (n_views,):
+        raise ValueError(
+            f"angles_deg must have shape ({n_views},), one angle a view of sinogram "
+            f"[n, views, detectors], got shape {values.shape}; is sinogram transposed?"
+        )
+    real("angles_deg", values)
+    _finite("angles_deg", values)
+    if n_views > RADIANS_VIEWS and np.abs(values).max() <= RADIANS_MAX:
+        raise ValueError(
+            f"angles_deg must be in degrees, but {n_views} angles up to "
+            f"{np.abs(values).max():.3g} look like radians; multiply by 180/pi."
+        )
+
+
+def reference(values: np.ndarray | None, shape: tuple[int, int, int]) -> None:
+    """Raise unless the reference is absent or of that shape, numeric and finite."""
+    if values is None:
+        return
+    if values.shape != shape:
+        raise ValueError(
+            f"reference must have shape {shape} to match the measurements, got "
+            f"shape {values.shape}; crop or pad it, or leave it out."
+        )
+    _numeric("reference", values)
+    _finite("reference", values)
+
+
+def real(name: str, values: np.ndarray | None) -> None:
+    """Raise unless the array is absent or holds booleans, integers or real floats."""
+    if values is not None and values.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{name} must be real numbers, got {values.dtype}; convert it."
+        )
+
+
+def flag(name: str, value: object) -> bool:
+    """Return a true-or-false attribute.
+
+    Raises:
+      ValueError: if the value is neither a boolean nor 0 or 1.
+    """
+    if isinstance(value, bool | np.bool_ | int | np.integer) and value in (0, 1):
+        return bool(value)
+    raise ValueError(f"attribute {name} must be true or false, got {value!r}.")
+
+
+def scale(value: object) -> float | None:
+    """Return the scale attribute; None if the file has none.
+
+    Raises:
+      ValueError: if the value is not a positive finite number.
+    """
+    if value is None:
+        return None
+    array = np.asarray(value)
+    if array.shape in ((), (1,)) and array.dtype.kind in "iuf":
+        number = float(array.ravel()[0])
+        if np.isfinite(number) and number > 0:
+            return number
+    raise ValueError(
+        f"attribute scale must be one positive number, got {value!r}; leave it out to "
+        "have it estimated (MRI) or taken as 1 (CT)."
+    )
+
+
+def _numeric(name: str, values: np.ndarray) -> None:
+    if values.dtype.kind not in "biufc":
+        raise ValueError(f"{name} must be numbers, got {values.dtype}; convert it.")
+
+
+def _filled(name: str, values: np.ndarray) -> None:
+    if values.size == 0:
+        raise ValueError(f"{name} is empty, shape {values.shape}; write it again.")
+
+
+def _finite(name: str, values: np.ndarray) -> None:
+    bad = int(values.size - np.isfinite(values).sum())
+    if bad:
+        raise ValueError(
+            f"{name} holds {bad} NaN or infinite values of {values.size}; replace them "
+            "or leave their slices out."
+        )
+
+
+def _nonzero(
+    name: str, values: np.ndarray, remedy: str, unit: str = "slice", where: str = ""
+) -> None:
+    """Raise if an entry of the first axis is zero throughout."""
+    empty = np.flatnonzero(~values.any(tuple(range(1, values.ndim))))
+    if len(empty):
+        raise ValueError(f"{name} of {unit} {empty[0]} is all zero{where}; {remedy}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names)

@@ -1,0 +1,1 @@
+"""The guidance steps of Algorithm 2, each a pure function of one linearisation."""

@@ -1,0 +1,1 @@
+"""Reverse processes: one loop, one file a method."""

@@ -1,0 +1,33 @@
+"""DDNM: null-space projection (Algorithm 1).
+
+Wang et al., "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",
+2022, https://arxiv.org/abs/2212.00490: x0_bar = x0_hat + A†(y - A x0_hat).
+"""
+
+import jax.numpy as jnp
+
+from mgdm_jax.guidance import proximal
+from mgdm_jax.samplers import ddim, loop
+from mgdm_jax.types import Array, Estimate, Guidance, Problem, StepFn, StepInfo
+
+
+def make_step(
+    *, projection: proximal.ProximalFn = proximal.spectral, noise: str = "ddnm"
+) -> StepFn:
+    """Return DDNM's step.
+
+    Args:
+      projection: evaluated at λ = 0: `proximal.spectral` is the exact A†,
+        `proximal.fbp_residual` the paper's choice for CT.
+      noise: see `ddim.coefficients`.
+    """
+
+    def step(
+        key: Array, estimate: Estimate, problem: Problem, guidance: Guidance
+    ) -> tuple[Array, StepInfo]:
+        x0_hat, zero = estimate.x0_hat, jnp.zeros_like(guidance.lam)
+        x0_bar = projection(problem, x0_hat, zero)
+        x_s = ddim.update(key, estimate, x0_bar, estimate.eps, guidance.eta, noise)
+        return x_s, loop.diagnose(problem, x0_hat, x0_bar, zero, x_s)
+
+    return step

@@ -1,0 +1,103 @@
+"""The one sampling loop: linearise the denoiser, let the method step, scan."""
+
+import jax
+import jax.numpy as jnp
+
+from mgdm_jax.guidance import proximal
+from mgdm_jax.operators import linalg
+from mgdm_jax.types import (
+    Array,
+    DenoiseFn,
+    Estimate,
+    Guidance,
+    Params,
+    Problem,
+    StepFn,
+    StepInfo,
+    TimeGrid,
+)
+
+
+def linearise(
+    denoise: DenoiseFn,
+    params: Params,
+    x_t: Array,
+    times: TimeGrid,
+    noise_scale: float,
+) -> Estimate:
+    """Return the denoiser's value and pullback at x_t: one forward evaluation.
+
+    Args:
+      denoise: the prior.
+      params: its weights.
+      x_t: noisy image, operator units.
+      times: one row of a time grid.
+      noise_scale: standard deviation of ε in operator units.
+    """
+
+    def denoise_at(x: Array) -> tuple[Array, Array]:
+        return denoise(params, x, times.t, times.alpha_bar)
+
+    x0_hat, pullback, eps = jax.vjp(denoise_at, x_t, has_aux=True)
+    return Estimate(
+        x_t=x_t,
+        x0_hat=x0_hat,
+        eps=eps,
+        pullback=lambda cotangent: pullback(cotangent)[0],
+        x0_hat_fn=lambda x: denoise_at(x)[0],
+        alpha_bar=times.alpha_bar,
+        alpha_bar_next=times.alpha_bar_next,
+        noise_scale=jnp.asarray(noise_scale, x_t.dtype),
+    )
+
+
+def sample(
+    key: Array,
+    denoise: DenoiseFn,
+    params: Params,
+    step: StepFn,
+    grid: TimeGrid,
+    problem: Problem,
+    guidance: Guidance,
+    noise_scale: float = 1.0,
+) -> tuple[Array, StepInfo]:
+    """Sample one image; jit and vmap it as you like.
+
+    Args:
+      key: typed random key.
+      denoise: the prior (static).
+      params: its weights.
+      step: one reverse step of a method (static), such as `mgdm.make_step()`.
+      grid: times, from noisy to clean.
+      problem: operator, measurement, noise level.
+      guidance: ζ, λ, ρ, η; float32 scalars.
+      noise_scale: standard deviation of ε in operator units (static).
+
+    Returns:
+      The image, operator units, and the diagnostics of every step [k].
+    """
+    start_key, loop_key = jax.random.split(key)
+    shape = problem.operator.image_shape
+    x_start = noise_scale * jax.random.normal(start_key, shape)
+    keys = jax.random.split(loop_key, grid.t.shape[0])
+
+    def body(x_t: Array, inputs: tuple[Array, TimeGrid]) -> tuple[Array, StepInfo]:
+        step_key, times = inputs
+        estimate = linearise(denoise, params, x_t, times, noise_scale)
+        return step(step_key, estimate, problem, guidance)
+
+    return jax.lax.scan(body, x_start, (keys, grid))
+
+
+def diagnose(
+    problem: Problem, x0_tilde: Array, x0_bar: Array, lam: Array | None, x_s: Array
+) -> StepInfo:
+    """Return a step's diagnostics; `lam` is None for a step without a proximal."""
+    misfit = problem.measurement - problem.operator.forward(x0_bar)
+    scale = linalg.norm(problem.measurement)
+    residual = linalg.norm(misfit) / jnp.where(scale > 0, scale, 1.0)
+    if lam is None:
+        prox_gap = jnp.zeros_like(residual)
+    else:
+        prox_gap = proximal.gap(problem, x0_tilde, x0_bar, lam)
+    return StepInfo(residual, prox_gap, jnp.all(jnp.isfinite(x_s)))

@@ -1,0 +1,92 @@
+"""Float64 NumPy references of the samplers on a Gaussian prior.
+
+There every step is affine in x_t, x_s = F x_t + b + c1 z, so mean and covariance of
+the output follow by recursion. Written from the formulas, sharing no code with the
+library: images are flat vectors, operators dense real matrices.
+"""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass
+class Model:
+    """N(mean, cov) prior, matrix A, real measurement y."""
+
+    mean: np.ndarray
+    cov: np.ndarray
+    matrix: np.ndarray
+    y: np.ndarray
+
+    def denoise(self, x, a):
+        """Return x0_hat (columns of x) and its Jacobian."""
+        n = len(self.mean)
+        gain = np.sqrt(a) * self.cov @ np.linalg.inv(a * self.cov + (1 - a) * np.eye(n))
+        mean = self.mean[:, None]
+        return mean + gain @ (x - np.sqrt(a) * mean), gain
+
+    def prox(self, x, lam):
+        n = len(self.mean)
+        if lam == 0:
+            return x + np.linalg.pinv(self.matrix) @ (self.y[:, None] - self.matrix @ x)
+        h = self.matrix.T @ self.matrix + lam * np.eye(n)
+        return np.linalg.solve(h, self.matrix.T @ self.y[:, None] + lam * x)
+
+
+def coefficients(a, s, eta, noise):
+    c1 = eta * np.sqrt(1 - s)
+    if noise == "ddim":
+        c1 = eta * np.sqrt((1 - s) / (1 - a)) * np.sqrt(1 - a / s)
+    return c1, np.sqrt(max(1 - s - c1**2, 0.0))
+
+
+def finish(x, x0_hat, x0_bar, a, s, eta, noise):
+    eps = (x - np.sqrt(a) * x0_hat) / np.sqrt(1 - a)
+    c1, c2 = coefficients(a, s, eta, noise)
+    return np.sqrt(s) * x0_bar + c2 * eps, c1
+
+
+def ddim(model, x, a, s, zeta, lam, rho, eta):
+    x0_hat, _ = model.denoise(x, a)
+    return finish(x, x0_hat, x0_hat, a, s, eta, "ddim")
+
+
+def ddnm(model, x, a, s, zeta, lam, rho, eta):
+    x0_hat, _ = model.denoise(x, a)
+    return finish(x, x0_hat, model.prox(x0_hat, 0), a, s, eta, "ddnm")
+
+
+def dps_squared(model, x, a, s, zeta, lam, rho, eta):
+    x0_hat, jac = model.denoise(x, a)
+    x_s, c1 = finish(x, x0_hat, x0_hat, a, s, eta, "ddim")
+    grad = jac.T @ (-2 * model.matrix.T @ (model.y[:, None] - model.matrix @ x0_hat))
+    return x_s - zeta * grad, c1
+
+
+def mgdm(model, x, a, s, zeta, lam, rho, eta, inner=True, outer=True, disc=True):
+    x0_hat, jac = model.denoise(x, a)
+    x0_tilde = x0_hat
+    if inner:
+        misfit = model.y[:, None] - model.matrix @ x0_hat
+        x0_tilde = x0_hat - zeta * jac.T @ (-2 * model.matrix.T @ misfit)
+    x0_bar = model.prox(x0_tilde, lam) if outer else x0_tilde
+    x_s, c1 = finish(x, x0_hat, x0_bar, a, s, eta, "ddnm")
+    if disc:
+        n = len(model.mean)
+        h = model.matrix.T @ model.matrix + lam * np.eye(n)
+        change = lam * np.linalg.inv(h) - np.eye(n)
+        x_s = x_s - rho * jac.T @ (2 * change.T @ (x0_bar - x0_tilde))
+    return x_s, c1
+
+
+def moments(step, model, grid, numbers):
+    """Return mean and covariance of the sampler's output, started from N(0, I)."""
+    n = len(model.mean)
+    mean, cov = np.zeros(n), np.eye(n)
+    for a, s in zip(*grid, strict=True):
+        shift, c1 = step(model, np.zeros((n, 1)), a, s, *numbers)
+        matrix = step(model, np.eye(n), a, s, *numbers)[0] - shift
+        mean = matrix @ mean + shift[:, 0]
+        cov = matrix @ cov @ matrix.T + c1**2 * np.eye(n)
+    return mean, cov

@@ -1,0 +1,89 @@
+"""Every sampler with its dense reference, and a small problem with a known prior."""
+
+import functools
+
+import dense
+import jax
+import jax.numpy as jnp
+import numpy as np
+import operator_cases
+from helpers import dense_matrix, flat_real
+
+from mgdm_jax import analytic, schedules
+from mgdm_jax.guidance import proximal
+from mgdm_jax.samplers import ddim, ddnm, dps, loop, mgdm
+from mgdm_jax.types import Guidance, Problem
+
+METHODS = {
+    "ddim": (ddim.make_step(), dense.ddim),
+    "ddnm": (ddnm.make_step(), dense.ddnm),
+    "dps": (dps.make_step(residual="squared"), dense.dps_squared),
+    "mgdm": (mgdm.make_step(), dense.mgdm),
+    "mgdm_cg": (
+        mgdm.make_step(mgdm.Options(proximal_fn=proximal.conjugate_gradient(60, 1e-7))),
+        dense.mgdm,
+    ),
+    "mgdm_no_pr": (
+        mgdm.make_step(mgdm.Options(use_outer=False, use_discrepancy=False)),
+        functools.partial(dense.mgdm, outer=False, disc=False),
+    ),
+    "mgdm_no_ir": (
+        mgdm.make_step(mgdm.Options(use_inner=False, use_discrepancy=False)),
+        functools.partial(dense.mgdm, inner=False, disc=False),
+    ),
+    "mgdm_no_i": (
+        mgdm.make_step(mgdm.Options(use_inner=False)),
+        functools.partial(dense.mgdm, inner=False),
+    ),
+    "mgdm_no_r": (
+        mgdm.make_step(mgdm.Options(use_discrepancy=False)),
+        functools.partial(dense.mgdm, disc=False),
+    ),
+}
+
+OPERATORS = {
+    "real": lambda: operator_cases.real_fourier((4, 4)),
+    "complex": lambda: operator_cases.complex_fourier((3, 4)),
+    "multi_coil": lambda: operator_cases.multi_coil((3, 4)),
+    "ct": lambda: operator_cases.ct(5, [0.0, 50.0, 110.0]),
+}
+
+
+def guidance(zeta=0.3, lam=0.05, rho=0.1, eta=0.7) -> Guidance:
+    return Guidance(*(jnp.float32(v) for v in (zeta, lam, rho, eta)))
+
+
+def grid(n_steps=8):
+    table = schedules.discrete_vp("linear")
+    return schedules.time_grid(table, schedules.time_indices(n_steps))
+
+
+@functools.cache
+def gaussian_case(name: str, seed: int = 0):
+    """Return (prior, problem, dense model) with a random covariance."""
+    operator = OPERATORS[name]()
+    n = int(np.prod(operator.image_shape))
+    rng = np.random.default_rng(seed)
+    vectors, _ = np.linalg.qr(rng.normal(size=(n, n)))
+    variances = rng.uniform(0.05, 1.5, n)
+    mean = rng.normal(size=n)
+    prior = analytic.Gaussian(
+        jnp.asarray(mean.reshape(operator.image_shape), jnp.float32),
+        jnp.asarray(variances, jnp.float32),
+        jnp.asarray(vectors, jnp.float32),
+    )
+    truth = mean + vectors @ (np.sqrt(variances) * rng.normal(size=n))
+    image = jnp.asarray(truth.reshape(operator.image_shape), jnp.float32)
+    y = jax.jit(lambda op, x: op.forward(x))(operator, image)
+    problem = Problem(operator, y, jnp.float32(0))
+    cov = (vectors * variances) @ vectors.T
+    model = dense.Model(mean, cov, dense_matrix(operator), flat_real(y))
+    return prior, problem, model
+
+
+def run(key, name, prior, problem, numbers, steps=8):
+    """Sample once on the Gaussian prior with a method of the table."""
+    step = METHODS[name][0] if isinstance(name, str) else name
+    return loop.sample(
+        key, analytic.gaussian_denoiser, prior, step, grid(steps), problem, numbers
+    )

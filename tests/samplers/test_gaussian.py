@@ -1,0 +1,95 @@
+"""On a Gaussian prior the samplers' mean and covariance are known exactly."""
+
+import dense
+import jax
+import jax.numpy as jnp
+import method_cases as cases
+import numpy as np
+import pytest
+
+N_SAMPLES = 3000
+
+
+def theory(name, operator_name, numbers):
+    _, _, model = cases.gaussian_case(operator_name)
+    grid = cases.grid()
+    levels = (np.float64(grid.alpha_bar), np.float64(grid.alpha_bar_next))
+    values = [float(v) for v in numbers]
+    return dense.moments(cases.METHODS[name][1], model, levels, values)
+
+
+@pytest.mark.parametrize("operator_name", cases.OPERATORS)
+@pytest.mark.parametrize("name", cases.METHODS)
+def test_affine_map_is_the_theory_s(name, operator_name, key):
+    """Without noise (η = 0) the output is the affine recursion of x_T itself."""
+    prior, problem, model = cases.gaussian_case(operator_name)
+    numbers = cases.guidance(eta=0.0)
+    got, info = jax.jit(
+        lambda k, p, q, g: cases.run(k, name, p, q, g)
+    )(key, prior, problem, numbers)
+    start = jax.random.normal(jax.random.split(key)[0], got.shape)
+    x = np.float64(start).reshape(-1, 1)
+    grid = cases.grid()
+    for a, s in zip(grid.alpha_bar, grid.alpha_bar_next, strict=True):
+        x, _ = cases.METHODS[name][1](
+            model, x, float(a), float(s), *[float(v) for v in numbers]
+        )
+    np.testing.assert_allclose(np.ravel(got), x[:, 0], atol=2e-4)
+    assert info.finite.all()
+
+
+@pytest.mark.parametrize("name", ["ddim", "ddnm", "dps", "mgdm"])
+def test_mean_and_covariance(name, key):
+    prior, problem, _ = cases.gaussian_case("real")
+    numbers = cases.guidance()
+    mean, cov = theory(name, "real", numbers)
+    keys = jax.random.split(key, N_SAMPLES)
+    images, _ = jax.jit(
+        jax.vmap(lambda k: cases.run(k, name, prior, problem, numbers))
+    )(keys)
+    flat = np.float64(images.reshape(N_SAMPLES, -1))
+    error = np.sqrt(np.diag(cov) / N_SAMPLES)
+    assert np.all(np.abs(flat.mean(0) - mean) < 4.5 * error + 1e-4)
+    got = np.cov(flat.T)
+    scale = np.sqrt(np.outer(np.diag(cov), np.diag(cov)))
+    assert np.abs((got - cov) / (scale + 1e-6)).max() < 6 / np.sqrt(N_SAMPLES)
+
+
+def test_ddim_recovers_the_prior_as_steps_grow(key):
+    """The bias of the unconditional sampler is the discretisation's: it vanishes."""
+    del key
+    _, _, model = cases.gaussian_case("real")
+    errors = []
+    for n_steps in (10, 1000):
+        grid = cases.grid(n_steps)
+        levels = (np.float64(grid.alpha_bar), np.float64(grid.alpha_bar_next))
+        mean, cov = dense.moments(dense.ddim, model, levels, (0, 0, 0, 1.0))
+        errors.append(np.abs(cov - model.cov).max() + np.abs(mean - model.mean).max())
+    assert errors[1] < 0.02 < errors[0]
+
+
+def test_mgdm_is_biased_towards_the_data_as_stated():
+    """At λ → 0 the output meets the data exactly: its spread in the range is 0."""
+    _, _, model = cases.gaussian_case("real")
+    numbers = [float(v) for v in cases.guidance(lam=1e-7, rho=0.0)]
+    grid = cases.grid()
+    levels = (np.float64(grid.alpha_bar), np.float64(grid.alpha_bar_next))
+    mean, cov = dense.moments(dense.mgdm, model, levels, numbers)
+    assert np.abs(model.matrix @ mean - model.y).max() < 1e-5
+    assert np.abs(model.matrix @ cov @ model.matrix.T).max() < 1e-5
+
+
+def test_noiseless_posterior_mean_of_the_prior(key):
+    """A, y and the prior fit: the exact posterior mean satisfies the data."""
+    del key
+    from mgdm_jax import analytic
+
+    prior, _, model = cases.gaussian_case("real")
+    mean, cov = analytic.gaussian_posterior(
+        prior,
+        jnp.asarray(model.matrix, jnp.float32),
+        jnp.asarray(model.y, jnp.float32),
+        jnp.float32(1e-2),
+    )
+    assert np.abs(model.matrix @ np.asarray(mean) - model.y).max() < 1e-2
+    assert np.linalg.eigvalsh(np.float64(cov)).min() > -1e-5

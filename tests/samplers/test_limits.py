@@ -1,0 +1,98 @@
+"""Limits in which one method must become another, exactly."""
+
+import jax
+import jax.numpy as jnp
+import method_cases as cases
+import numpy as np
+import pytest
+
+from mgdm_jax.guidance import proximal
+from mgdm_jax.samplers import ddim, ddnm, mgdm
+
+HUGE = 1e12
+
+
+def both(key, operator_name, first, first_numbers, second, second_numbers):
+    prior, problem, _ = cases.gaussian_case(operator_name)
+    run = jax.jit(
+        lambda g, h: (
+            cases.run(key, first, prior, problem, g)[0],
+            cases.run(key, second, prior, problem, h)[0],
+        )
+    )
+    return run(first_numbers, second_numbers)
+
+
+@pytest.mark.parametrize("operator_name", cases.OPERATORS)
+def test_mgdm_without_gradients_at_lam_zero_is_ddnm(operator_name, key):
+    numbers = cases.guidance(zeta=0.0, lam=0.0, rho=0.0)
+    got, want = both(key, operator_name, "mgdm", numbers, "ddnm", numbers)
+    np.testing.assert_allclose(got, want, atol=5e-6)
+
+
+@pytest.mark.parametrize("operator_name", cases.OPERATORS)
+def test_no_ir_at_lam_zero_is_ddnm(operator_name, key):
+    numbers = cases.guidance(lam=0.0)
+    got, want = both(key, operator_name, "mgdm_no_ir", numbers, "ddnm", numbers)
+    np.testing.assert_allclose(got, want, atol=5e-6)
+
+
+@pytest.mark.parametrize("operator_name", cases.OPERATORS)
+def test_infinite_lam_leaves_ddim_with_the_dps_gradient(operator_name, key):
+    numbers = cases.guidance(lam=HUGE, rho=0.0)
+    got, want = both(key, operator_name, "mgdm", numbers, "mgdm_no_pr", numbers)
+    np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+@pytest.mark.parametrize("operator_name", cases.OPERATORS)
+def test_infinite_lam_without_gradients_is_unconditional(operator_name, key):
+    numbers = cases.guidance(zeta=0.0, lam=HUGE, rho=0.0)
+    step = ddim.make_step("ddnm")
+    got, want = both(key, operator_name, "mgdm", numbers, step, numbers)
+    np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+@pytest.mark.parametrize("operator_name", cases.OPERATORS)
+def test_without_gradients_it_is_noisy_dds_run_to_convergence(operator_name, key):
+    """DDS solves (I + γ AᴴA) x = x0_hat + γ Aᴴy; γ = 1/λ."""
+    numbers = cases.guidance(zeta=0.0, rho=0.0)
+
+    def dds(problem, x0_hat, lam):
+        op, gamma = problem.operator, 1.0 / lam
+        n = x0_hat.size
+        columns = jax.vmap(lambda e: op.adjoint(op.forward(e)).reshape(-1))(
+            jnp.eye(n).reshape(n, *x0_hat.shape)
+        )
+        right = x0_hat + gamma * op.adjoint(problem.measurement)
+        solved = jnp.linalg.solve(jnp.eye(n) + gamma * columns.T, right.reshape(-1))
+        return solved.reshape(x0_hat.shape)
+
+    step = mgdm.make_step(
+        mgdm.Options(proximal_fn=dds, use_inner=False, use_discrepancy=False)
+    )
+    got, want = both(key, operator_name, "mgdm", numbers, step, numbers)
+    np.testing.assert_allclose(got, want, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", cases.METHODS)
+def test_eta_zero_is_deterministic_given_the_start(name, key):
+    """The step's key changes nothing at η = 0."""
+    from mgdm_jax import analytic
+    from mgdm_jax.samplers import loop
+
+    prior, problem, _ = cases.gaussian_case("real")
+    row = jax.tree.map(lambda v: v[3], cases.grid())
+    x_t = jax.random.normal(key, problem.operator.image_shape)
+    estimate = loop.linearise(analytic.gaussian_denoiser, prior, x_t, row, 1.0)
+    step = cases.METHODS[name][0]
+    numbers = cases.guidance(eta=0.0)
+    first, _ = step(jax.random.key(1), estimate, problem, numbers)
+    second, _ = step(jax.random.key(2), estimate, problem, numbers)
+    np.testing.assert_array_equal(first, second)
+
+
+def test_ddnm_with_cg_meets_the_exact_one(key):
+    numbers = cases.guidance()
+    step = ddnm.make_step(projection=proximal.conjugate_gradient(60, 1e-7))
+    got, want = both(key, "complex", step, numbers, "ddnm", numbers)
+    np.testing.assert_allclose(got, want, atol=1e-4)
