@@ -64,7 +64,7 @@ BRAINS = (
         "train/itk_mprage",
         "insighttoolkit5_5.2.1.orig.tar.xz",
         ".ExternalData/MD5/12bfc6e2177c40062ad9a7aa404b2444",
-        *(138, 78, 1.0, 454.804),
+        *(138, 78, 1.0, 454.8024),
         "Debian source package insighttoolkit5 5.2.1, "
         ".ExternalData/MD5/12bfc6e2177c40062ad9a7aa404b2444 (LegacyMultiFrame.dcm); "
         "Apache-2.0",
@@ -200,7 +200,7 @@ def rebuild_chest(packages: pathlib.Path, target: pathlib.Path) -> None:
         for recipe in CHESTS:
             path = extract(packages, recipe, folder)
             values = resample(path, recipe, 320, 1.2, -1024.0)
-            store(file, recipe, np.maximum(np.rint(values), -1024).astype(np.int16))
+            store(file, recipe, np.clip(np.rint(values), -1024, 3071).astype(np.int16))
 
 
 def store(file: h5py.File, recipe: Recipe, values: np.ndarray) -> None:

@@ -48,8 +48,7 @@ def panel(
 ) -> figure.Figure:
     """Return rows of reference, baseline, reconstruction and its absolute error.
 
-    Baseline and reconstruction carry PSNR and SSIM (`metrics.CONVENTION`). All error
-    maps share one colour scale.
+    PSNR and SSIM stand above the images; the error maps share one scale.
 
     Args:
       reference: [n, h, w] or [n, h, w, 2].
@@ -65,23 +64,15 @@ def panel(
       ValueError: if the shapes differ, or the number of row labels does.
     """
     _check_panel((reference, baseline, reconstruction), row_labels)
-    n = len(reference)
-    truth, first, second = map(magnitude, (reference, baseline, reconstruction))
-    error = np.abs(second - truth)
-    scale = (0.0, float(error.max()) if error_max is None else error_max)
-    fig = figure.Figure((4.4 * TILE_INCHES, n * 1.2 * TILE_INCHES), layout="compressed")
-    grid = fig.subplots(n, 4, squeeze=False)
-    for row in range(n):
-        _show(grid[row, 0], truth[row], labels[0], window)
-        for column, image in ((1, first[row]), (2, second[row])):
-            title = f"{labels[column]}\n{_scores(truth[row], image)}"
-            _show(grid[row, column], image, title, window)
-        title = f"|{labels[2]} - {labels[0]}|"
-        shown = _show(grid[row, 3], error[row], title, scale, "inferno")
-        grid[row, 0].set_ylabel(row_labels[row] if row_labels else "")
-    fig.colorbar(shown, ax=grid[:, 3], label="absolute error (operator units)")
-    convention = f"PSNR and SSIM: {metrics.CONVENTION}"
-    fig.supxlabel(f"{note}  {convention}".strip(), fontsize="small")
+    stacks = [magnitude(stack) for stack in (reference, baseline, reconstruction)]
+    top = np.abs(stacks[2] - stacks[0]).max() if error_max is None else error_max
+    fig, grid = _subplots(len(reference))
+    for row, images in zip(grid, zip(*stacks, strict=True), strict=True):
+        error = _show_row(row, images, labels, window, (0.0, float(top)))
+    for row, label in zip(grid, row_labels, strict=False):
+        row[0].set_ylabel(label)
+    fig.colorbar(error, ax=grid[:, 3], label="absolute error (operator units)")
+    fig.supxlabel(f"{note}  PSNR and SSIM: {metrics.CONVENTION}".strip(), size="small")
     return fig
 
 
@@ -137,6 +128,29 @@ def _check_panel(stacks: Sequence[np.ndarray], row_labels: Sequence[str]) -> Non
         raise ValueError(
             f"row_labels must name {len(stacks[0])} rows, got {len(row_labels)}."
         )
+
+
+def _subplots(n_rows: int) -> tuple[figure.Figure, np.ndarray]:
+    """Return a figure and its axes [n_rows, 4]."""
+    size = 4.4 * TILE_INCHES, n_rows * 1.2 * TILE_INCHES
+    fig = figure.Figure(size, layout="compressed")
+    return fig, fig.subplots(n_rows, 4, squeeze=False)
+
+
+def _show_row(
+    row: Sequence[axes.Axes],
+    images: Sequence[np.ndarray],
+    labels: Sequence[str],
+    window: Window,
+    error_window: Window,
+):
+    """Draw the reference, both images under their scores, and the last one's error."""
+    _show(row[0], images[0], labels[0], window)
+    for column in (1, 2):
+        title = f"{labels[column]}\n{_scores(images[0], images[column])}"
+        _show(row[column], images[column], title, window)
+    error, title = np.abs(images[2] - images[0]), f"|{labels[2]} - {labels[0]}|"
+    return _show(row[3], error, title, error_window, "inferno")
 
 
 def _show(ax: axes.Axes, image: np.ndarray, title: str, window: Window, cmap="gray"):

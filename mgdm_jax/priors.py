@@ -5,6 +5,7 @@ network was built, what it predicts, in which units, and how it was trained.
 """
 
 import dataclasses
+import importlib.resources
 import json
 import os
 from pathlib import Path
@@ -63,12 +64,40 @@ def save(path: str | os.PathLike, spec: PriorSpec, params: Params) -> None:
     os.replace(aside, path)
 
 
-def load(path: str | os.PathLike) -> tuple[PriorSpec, Params]:
-    """Return the facts and the float32 weights.
+def shipped() -> tuple[str, ...]:
+    """Return the names of the priors inside the package."""
+    files = _shipped_folder().glob("*.safetensors")
+    return tuple(sorted(file.stem for file in files))
+
+
+def locate(name_or_path: str | os.PathLike) -> Path:
+    """Return the file of a shipped prior's name, or the path itself.
 
     Raises:
-      ValueError: if the file is no prior of ours.
+      ValueError: if there is neither.
     """
+    path = Path(name_or_path)
+    if path.suffix != ".safetensors":
+        path = _shipped_folder() / f"{name_or_path}.safetensors"
+    if not path.is_file():
+        raise ValueError(
+            f"no prior {name_or_path!r}: expected a .safetensors file, or one of the "
+            f"shipped names {', '.join(shipped())}."
+        )
+    return path
+
+
+def _shipped_folder() -> Path:
+    return Path(str(importlib.resources.files("mgdm_jax") / "assets" / "priors"))
+
+
+def load(name_or_path: str | os.PathLike) -> tuple[PriorSpec, Params]:
+    """Return the facts and the float32 weights of a shipped name or a file.
+
+    Raises:
+      ValueError: if there is no such prior, or the file is none of ours.
+    """
+    path = locate(name_or_path)
     try:
         with safetensors.safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -82,6 +111,20 @@ def load(path: str | os.PathLike) -> tuple[PriorSpec, Params]:
         )
     facts = json.loads(metadata["mgdm_jax"])
     return PriorSpec(**facts), _unflatten(tensors)
+
+
+def transfer(source: Params, target: Params) -> Params:
+    """Return `target` with every tensor that `source` has in the same shape.
+
+    A magnitude prior so starts a complex one: only its first and last layer differ.
+    """
+    donor = _flatten(source)
+
+    def pick(name: str, value: np.ndarray) -> np.ndarray:
+        given = donor.get(name)
+        return value if given is None or given.shape != value.shape else given
+
+    return _unflatten({k: pick(k, v) for k, v in _flatten(target).items()})
 
 
 def _flatten(tree: dict, prefix: str = "") -> dict[str, np.ndarray]:
@@ -102,5 +145,5 @@ def _unflatten(flat: dict[str, np.ndarray]) -> dict:
         for parent in parents:
             # Block numbers are integers in the network's parameter tree.
             node = node.setdefault(int(parent) if parent.isdigit() else parent, {})
-        node[leaf] = value.astype(np.float32)
+        node[leaf] = np.asarray(value, np.float32)
     return tree

@@ -48,10 +48,10 @@ def build(config: ConfigDict) -> Run:
     )
     init_key, run_key = jax.random.split(jax.random.key(config.train.seed))
     apply = unet.make_apply(network)
+    params = unet.initialise(network, init_key)
     if config.init:
-        params = jax.tree.map(jnp.asarray, priors.load(config.init)[1])
-    else:
-        params = unet.initialise(network, init_key)
+        params = priors.transfer(priors.load(config.init)[1], params)
+    params = jax.tree.map(jnp.asarray, params)
     train = config.train
     tx = training.optimiser(
         train.learning_rate, train.warmup_steps, train.n_steps, train.decay_share

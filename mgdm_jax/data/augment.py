@@ -50,6 +50,10 @@ FIELD_KNOTS = 4
 """Spline intervals across the image of a random smooth field."""
 
 
+FOREGROUND = 0.08
+"""Values above are head or body rather than air."""
+
+
 class Volume(NamedTuple):
     """One training volume, prepared once.
 
@@ -69,9 +73,6 @@ class Volume(NamedTuple):
 def prepare(values: np.ndarray, spacing: tuple[float, float, float]) -> Volume:
     """Return the volume with its spline coefficients and the worth of its slices.
 
-    A slice is worth its share of foreground relative to the volume's fullest slice,
-    up to one half, where the worth reaches 1: near-empty slices are mildly avoided.
-
     Args:
       values: [n, h, w] float32 in [0, 1].
       spacing: (slice, row, column) in mm.
@@ -81,16 +82,28 @@ def prepare(values: np.ndarray, spacing: tuple[float, float, float]) -> Volume:
     """
     if values.ndim != 3 or len(values) < 4:
         raise ValueError(f"volume must be [n ≥ 4, h, w], got shape {values.shape}.")
-    foreground = (values > 0.08).mean((1, 2))
-    if foreground.max() == 0:
-        raise ValueError("volume holds no foreground: no value exceeds 0.08.")
     padded = np.pad(values, ((0, 0), (1, 1), (1, 1)))
     return Volume(
         values=values,
         coefficients=ndimage.spline_filter(padded, mode="mirror").astype(np.float32),
         spacing=np.asarray(spacing, np.float64),
-        usable=np.minimum(1, 2 * foreground / foreground.max()),
+        usable=usable(values),
     )
+
+
+def usable(values: np.ndarray) -> np.ndarray:
+    """Return how much each slice [h, w] of a volume [n, h, w] is worth, [n] in [0, 1].
+
+    It grows with the slice's foreground and is 1 from half that of the fullest slice
+    on: near-empty slices are mildly avoided.
+
+    Raises:
+      ValueError: if the volume has no foreground.
+    """
+    foreground = (values > FOREGROUND).mean((1, 2))
+    if foreground.max() == 0:
+        raise ValueError(f"volume has no foreground: no value exceeds {FOREGROUND}.")
+    return np.minimum(1, 2 * foreground / foreground.max())
 
 
 def draw_slice(

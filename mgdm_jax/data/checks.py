@@ -26,8 +26,8 @@ def kspace(values: np.ndarray) -> None:
     """Raise unless k-space is [n, (c,) h, w] complex, finite and not all zero."""
     if values.ndim not in (3, 4):
         raise ValueError(
-            f"kspace must be [n, h, w] or [n, coils, h, w], got shape {values.shape}; add "
-            "or remove an axis."
+            f"kspace must be [n, h, w] or [n, coils, h, w], got shape {values.shape}; "
+            "add or remove an axis."
         )
     if not np.iscomplexobj(values):
         raise ValueError(

@@ -134,8 +134,7 @@ def validation_slices(
     """
     _check(modality, channels)
     values = samples.load_volume(modality, split, subject)
-    spacing = samples.spacing_mm(modality, split, subject)
-    full = np.flatnonzero(augment.prepare(values, spacing).usable >= 0.5)
+    full = np.flatnonzero(augment.usable(values) >= 0.5)
     if not 1 <= n <= len(full):
         raise ValueError(f"n must lie in [1, {len(full)}] for {subject}, got {n}.")
     chosen = full[np.linspace(0, len(full) - 1, n).round().astype(int)]

@@ -184,5 +184,3 @@ class Attention(nnx.Module):
         heads = qkv.reshape(b, n, self.n_heads, -1)  # [head][q, k, v][channel]
         q, k, v = jnp.split(heads, 3, axis=-1)
         return q, k, v
-
-

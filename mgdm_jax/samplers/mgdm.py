@@ -36,7 +36,7 @@ class Options:
     noise: str = "ddnm"
 
 
-def make_step(options: Options = Options()) -> StepFn:  # noqa: B008  frozen
+def make_step(options: Options = Options()) -> StepFn:
     """Return one reverse step: lines 4 to 11."""
 
     def step(
@@ -94,5 +94,3 @@ def _discrepancy(
         symmetric=options.symmetric,
         norm=options.discrepancy_norm,
     )
-
-

@@ -86,9 +86,7 @@ def test_discrepancy_with_the_inner_gradient_held(setting, norm):
         squared = linalg.inner(d, d)
         return squared if norm == "squared" else jnp.sqrt(squared)
 
-    gradient = discrepancy.gradient(
-        estimate, problem, x0_tilde, x0_bar, LAM, norm=norm
-    )
+    gradient = discrepancy.gradient(estimate, problem, x0_tilde, x0_bar, LAM, norm=norm)
     check(change, gradient, estimate.x_t, direction)
 
 
@@ -110,9 +108,7 @@ def test_both_modes_agree_without_an_inner_step(setting):
     estimate, problem, _ = setting
     x0_bar = proximal.spectral(problem, estimate.x0_hat, LAM)
     held = discrepancy.gradient(estimate, problem, estimate.x0_hat, x0_bar, LAM)
-    through = discrepancy.gradient_through_inner(
-        estimate, problem, jnp.float32(0), LAM
-    )
+    through = discrepancy.gradient_through_inner(estimate, problem, jnp.float32(0), LAM)
     np.testing.assert_allclose(held, through, atol=2e-4)
 
 

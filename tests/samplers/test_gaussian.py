@@ -24,9 +24,9 @@ def test_affine_map_is_the_theory_s(name, operator_name, key):
     """Without noise (η = 0) the output is the affine recursion of x_T itself."""
     prior, problem, model = cases.gaussian_case(operator_name)
     numbers = cases.guidance(eta=0.0)
-    got, info = jax.jit(
-        lambda k, p, q, g: cases.run(k, name, p, q, g)
-    )(key, prior, problem, numbers)
+    got, info = jax.jit(lambda k, p, q, g: cases.run(k, name, p, q, g))(
+        key, prior, problem, numbers
+    )
     start = jax.random.normal(jax.random.split(key)[0], got.shape)
     x = np.float64(start).reshape(-1, 1)
     grid = cases.grid()

@@ -49,9 +49,7 @@ def test_vmap_over_problems_and_numbers_equals_a_loop(name, key):
     one = jax.jit(run)
     for i, number in enumerate(numbers):
         for j in range(2):
-            want, _ = one(
-                keys[j], prior, problem._replace(measurement=ys[j]), number
-            )
+            want, _ = one(keys[j], prior, problem._replace(measurement=ys[j]), number)
             np.testing.assert_allclose(got[i, j], want, atol=2e-5)
 
 

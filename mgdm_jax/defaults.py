@@ -1,0 +1,115 @@
+"""Every field of a configuration, with its default; `configs/` changes what differs."""
+
+from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
+
+
+def reconstruction() -> ConfigDict:
+    """Return the fields of `mgdm_jax.run`."""
+    config = ConfigDict()
+    config.name = ""
+    config.method = "mgdm"  # mgdm, mgdm_no_{pr,ir,i,r}, ddim, ddnm, dps
+
+    config.task = ConfigDict()
+    config.task.kind = "mri_real"  # mri_real, mri_complex, ct
+    config.task.acceleration = 4.0  # MRI: nominal R
+    config.task.mask = "equispaced"  # MRI: equispaced, random, gaussian1d/2d, radial
+    config.task.mask_seed = 0
+    config.task.n_coils = 1  # MRI complex: simulated birdcage coils
+    config.task.n_views = 23  # CT: parallel-beam angles over 180 degrees
+    config.task.noise_std = 0.0  # sigma_y in operator units, per real component
+
+    config.data = ConfigDict()
+    config.data.path = placeholder(str)  # HDF5 of yours; none: the embedded sample
+    config.data.modality = "brain"  # of the embedded sample: brain, chest
+    config.data.split = "test"
+    config.data.subject = "colin27"
+    config.data.n_images = 16
+
+    config.prior = ConfigDict()
+    config.prior.path = "brain_t1"  # shipped prior's name, or a .safetensors file
+    config.prior.network = ConfigDict()  # only where no file says how it is built
+    config.prior.clip_denoised = True
+    config.prior.clip_gradient = "through"  # or straight: gradients pass the clip
+
+    config.guidance = ConfigDict()  # None: the value of `tuned` for method and task
+    config.guidance.zeta = placeholder(float)  # inner step; DPS's step as well
+    config.guidance.lam = placeholder(float)  # proximal weight
+    config.guidance.rho = placeholder(float)  # discrepancy step
+    config.guidance.proximal = "spectral"  # or cg; CT also fbp_residual
+    config.guidance.residual = "squared"  # or norm: un-squared in the inner gradient
+    config.guidance.discrepancy_norm = "squared"  # or norm
+    config.guidance.zeta_scaling = "algorithm2"  # or eq13: zeta / sqrt(alpha_bar)
+    config.guidance.through_inner = False  # second-order discrepancy gradient
+
+    config.sampler = ConfigDict()
+    config.sampler.n_steps = 100  # network evaluations
+    config.sampler.eta = placeholder(float)  # None: from `tuned`
+    config.sampler.seed = 0
+    config.sampler.batch_size = 4
+    config.sampler.time_grid = "ddnm"  # or leading, linspace
+
+    config.tuned = ConfigDict()  # tuned.<method>.<level> = (zeta, lam, rho, eta)
+    return config
+
+
+def prior_training() -> ConfigDict:
+    """Return the fields of `mgdm_jax.train`, for brains of one channel."""
+    config = ConfigDict()
+    config.name = "brain_t1"
+    config.init = ""  # prior file to start from where no checkpoint exists
+
+    config.data = ConfigDict()
+    config.data.modality = "brain"
+    config.data.channels = 1
+    config.data.subjects = "s1,mni152"  # training volumes, comma separated
+    config.data.held_back = "itk_mprage"  # volume of the validation loss, or empty
+    config.data.n_validation = 12  # slices
+
+    config.network = ConfigDict()  # fields of networks.unet.UNetConfig
+    config.network.image_size = 120
+    config.network.in_channels = 1
+    config.network.out_channels = 1
+    config.network.model_channels = 32
+    config.network.channel_mult = (2.0, 3.0, 4.0)
+    config.network.n_res_blocks = 1
+    config.network.attention_resolutions = (15,)
+    config.network.resblock_updown = False
+    config.network.patch = 2  # pixel-unshuffle stem: a quarter of the cost
+
+    config.units = ConfigDict()  # x_net = scale * x + offset, x in [low, high]
+    config.units.scale = 2.0
+    config.units.offset = -1.0
+    config.units.low = 0.0
+    config.units.high = 1.0
+
+    config.loss = ConfigDict()
+    config.loss.schedule = "linear"
+    config.loss.prediction = "v"
+    config.loss.weight = "v"  # eps-loss / alpha_bar: every noise level counts alike
+    config.loss.time_power = 1.5  # visits t < 500 in 63 % of the draws
+
+    config.train = ConfigDict()
+    config.train.seed = 0
+    config.train.batch_size = 6
+    config.train.n_steps = 60_000
+    config.train.learning_rate = 7e-4
+    config.train.warmup_steps = 300
+    config.train.decay_share = 0.15  # last share of the steps, cooling to zero
+    config.train.ema_decay = 0.9995
+    config.train.log_every = 100
+    config.train.validate_every = 500
+    config.train.save_every = 250
+    return config
+
+
+def shorten(config: ConfigDict) -> ConfigDict:
+    """Return a training that takes seconds: a few steps of a tiny network."""
+    config.network.channel_mult = (1.0, 1.0)
+    config.train.batch_size = 2
+    config.train.n_steps = 4
+    config.train.warmup_steps = 1
+    config.train.log_every = config.train.validate_every = 2
+    config.train.save_every = 2
+    config.data.n_validation = 2
+    return config

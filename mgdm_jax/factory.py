@@ -1,0 +1,248 @@
+"""From a configuration to objects: the one place where a name becomes a function."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from mgdm_jax import denoisers, priors, scans, schedules, simulate
+from mgdm_jax.guidance import proximal
+from mgdm_jax.measurements import Measurements
+from mgdm_jax.networks import unet
+from mgdm_jax.samplers import ddim, ddnm, dps, loop, mgdm
+from mgdm_jax.types import (
+    Array,
+    DenoiseFn,
+    Guidance,
+    Params,
+    Problem,
+    StepFn,
+    StepInfo,
+    TimeGrid,
+)
+
+METHODS = (
+    "mgdm",
+    "mgdm_no_pr",
+    "mgdm_no_ir",
+    "mgdm_no_i",
+    "mgdm_no_r",
+    "ddim",
+    "ddnm",
+    "dps",
+)
+"""Values of `config.method`."""
+
+Sampler = Callable[[Array, Params, Problem, Guidance], tuple[Array, StepInfo]]
+"""(key, params, problem, guidance) -> (image, diagnostics), for one example."""
+
+
+class Prior(NamedTuple):
+    """A diffusion prior ready for sampling.
+
+    Attributes:
+      denoise: pure denoiser, operator units.
+      params: weights (or their shapes).
+      alpha_bar: [T] table ᾱ of its schedule.
+      image_shape: `(h, w)` or `(h, w, 2)`.
+      noise_scale: standard deviation of ε in operator units.
+    """
+
+    denoise: DenoiseFn
+    params: Params
+    alpha_bar: np.ndarray
+    image_shape: tuple[int, ...]
+    noise_scale: float
+
+
+def load_prior(
+    name_or_path: str, *, clip_denoised: bool = True, clip_gradient: str = "through"
+) -> Prior:
+    """Return a shipped prior by name, or one of yours by its .safetensors file.
+
+    Args:
+      name_or_path: `brain_t1`, or a path.
+      clip_denoised: clip x0_hat to the prior's clean range.
+      clip_gradient: "through" or "straight", see `denoisers.clip`.
+
+    Raises:
+      ValueError: if there is no such prior.
+    """
+    spec, params = priors.load(name_or_path)
+    return build_prior(
+        spec,
+        jax.tree.map(jnp.asarray, params),
+        clip_denoised=clip_denoised,
+        clip_gradient=clip_gradient,
+    )
+
+
+def build_prior(
+    spec: priors.PriorSpec,
+    params: Params | None = None,
+    *,
+    clip_denoised: bool = True,
+    clip_gradient: str = "through",
+) -> Prior:
+    """Return the prior of a specification; without params, their shapes stand in."""
+    network = unet_config(spec.network)
+    units = denoisers.Units(spec.scale, spec.offset, spec.low, spec.high)
+    denoise = denoisers.network_denoiser(
+        unet.make_apply(network),
+        units,
+        prediction=spec.prediction,
+        clip_denoised=clip_denoised,
+        clip_gradient=clip_gradient,
+    )
+    if params is None:
+        params = unet.abstract_params(network)
+    table = schedules.discrete_vp(spec.schedule)
+    return Prior(denoise, params, table, spec.image_shape, units.noise_scale)
+
+
+def unet_config(fields: dict) -> unet.UNetConfig:
+    """Return the network's configuration; JSON and flags leave lists for tuples."""
+    return unet.UNetConfig(
+        **{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    )
+
+
+def make_step(config: ConfigDict) -> StepFn:
+    """Return one reverse step of `config.method`.
+
+    Raises:
+      ValueError: for an unknown method, or one that cannot work as configured.
+    """
+    match config.method:
+        case "ddim":
+            return ddim.make_step()
+        case "ddnm":
+            return ddnm.make_step(projection=_proximal(config))
+        case "dps":
+            return dps.make_step()
+        case "mgdm":
+            return mgdm.make_step(_options(config))
+        case "mgdm_no_pr":
+            return mgdm.make_step(_options(config, outer=False, discrepancy=False))
+        case "mgdm_no_ir":
+            return mgdm.make_step(_options(config, inner=False, discrepancy=False))
+        case "mgdm_no_i":
+            return mgdm.make_step(_options(config, inner=False))
+        case "mgdm_no_r":
+            return mgdm.make_step(_options(config, discrepancy=False))
+        case _:
+            raise ValueError(
+                f"method must be one of {', '.join(METHODS)}, got {config.method!r}."
+            )
+
+
+def _options(
+    config: ConfigDict,
+    *,
+    inner: bool = True,
+    outer: bool = True,
+    discrepancy: bool = True,
+) -> mgdm.Options:
+    guidance = config.guidance
+    if guidance.through_inner and guidance.proximal == "cg":
+        raise ValueError(
+            "guidance.through_inner differentiates the proximal step, which CG does "
+            "not allow; use guidance.proximal=spectral."
+        )
+    return mgdm.Options(
+        use_inner=inner,
+        use_outer=outer,
+        use_discrepancy=discrepancy,
+        proximal_fn=_proximal(config),
+        symmetric=guidance.proximal != "fbp_residual",
+        zeta_scaling=guidance.zeta_scaling,
+        residual=guidance.residual,
+        discrepancy_norm=guidance.discrepancy_norm,
+        through_inner=guidance.through_inner,
+    )
+
+
+def _proximal(config: ConfigDict) -> proximal.ProximalFn:
+    match config.guidance.proximal:
+        case "spectral":
+            return proximal.spectral
+        case "cg":
+            return proximal.conjugate_gradient()
+        case "fbp_residual" if config.task.kind == "ct":
+            return proximal.fbp_residual
+        case other:
+            raise ValueError(
+                "guidance.proximal must be spectral, cg or, for CT, fbp_residual, "
+                f"got {other!r}."
+            )
+
+
+def make_grid(config: ConfigDict, alpha_bar: np.ndarray) -> TimeGrid:
+    """Return the reverse times of `config.sampler`."""
+    indices = schedules.time_indices(
+        config.sampler.n_steps, len(alpha_bar), config.sampler.time_grid
+    )
+    return schedules.time_grid(alpha_bar, indices)
+
+
+def make_sampler(prior: Prior, step: StepFn, grid: TimeGrid) -> Sampler:
+    """Return (key, params, problem, guidance) -> (image, diagnostics), not jitted."""
+
+    def sampler(
+        key: Array, params: Params, problem: Problem, guidance: Guidance
+    ) -> tuple[Array, StepInfo]:
+        return loop.sample(
+            key,
+            prior.denoise,
+            params,
+            step,
+            grid,
+            problem,
+            guidance,
+            prior.noise_scale,
+        )
+
+    return sampler
+
+
+def resolve_guidance(config: ConfigDict) -> Guidance:
+    """Return ζ, λ, ρ, η: as configured, else the values chosen on validation.
+
+    `config.tuned.<method>.<level>` holds them for an acceleration or a number of
+    views; the nearest level is taken.
+
+    Raises:
+      ValueError: if a number is neither given nor tuned, or out of range.
+    """
+    given = {name: config.guidance[name] for name in ("zeta", "lam", "rho")}
+    given["eta"] = config.sampler.eta
+    tuned = _tuned(config)
+    values = {k: tuned.get(k) if v is None else v for k, v in given.items()}
+    for name, value in values.items():
+        if value is None:
+            raise ValueError(
+                f"{name} of {config.method} has no tuned value here; give "
+                f"--config.{'sampler' if name == 'eta' else 'guidance'}.{name}."
+            )
+        if not 0 <= value <= (1 if name == "eta" else np.inf):
+            raise ValueError(f"{name} must not be negative, eta at most 1: {value}.")
+    return Guidance(**{k: jnp.float32(v) for k, v in values.items()})
+
+
+def _tuned(config: ConfigDict) -> dict[str, float]:
+    levels = config.tuned.get(config.method)
+    if not levels:
+        return {}
+    task = config.task
+    level = task.n_views if task.kind == "ct" else task.acceleration
+    nearest = min(levels, key=lambda name: abs(np.log(float(name) / level)))
+    return dict(zip(("zeta", "lam", "rho", "eta"), levels[nearest], strict=True))
+
+
+def load_measurements(config: ConfigDict, image_shape: tuple[int, ...]) -> Measurements:
+    """Return the user's measurements, or those simulated from the embedded sample."""
+    read = scans.read if config.data.path else simulate.simulate
+    return read(config, image_shape)

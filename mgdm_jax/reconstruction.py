@@ -1,0 +1,86 @@
+"""Batches of images through a compiled sampler, with their baseline and scores."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mgdm_jax import metrics
+from mgdm_jax.factory import Prior, Sampler
+from mgdm_jax.measurements import Measurements
+from mgdm_jax.operators import radon
+from mgdm_jax.types import Array, Guidance, StepInfo
+
+
+class Reconstruction(NamedTuple):
+    """n reconstructed images in operator units.
+
+    Attributes:
+      images: [n, …image].
+      baseline: [n, …image], zero-filled or filtered back-projection.
+      info: diagnostics [n, k].
+    """
+
+    images: np.ndarray
+    baseline: np.ndarray
+    info: StepInfo
+
+
+def reconstruct(
+    key: Array,
+    sampler: Sampler,
+    prior: Prior,
+    measurements: Measurements,
+    guidance: Guidance,
+    batch_size: int,
+    progress: Callable[[int], Any] = lambda n: None,
+) -> Reconstruction:
+    """Sample every image; one key an image, so the batch size changes nothing.
+
+    Args:
+      key: typed random key.
+      sampler: from `factory.make_sampler`.
+      prior: gives the weights.
+      measurements: n problems.
+      guidance: ζ, λ, ρ, η.
+      batch_size: images in one program; the last batch is filled up with repeats.
+      progress: called with the number of images done after each batch.
+    """
+    n, axes = len(measurements), measurements.axes
+    keys = jax.random.split(key, n)
+    run = jax.jit(jax.vmap(sampler, in_axes=(0, None, axes, None)))
+    images, infos = [], []
+    size = min(batch_size, n)
+    for start in range(0, n, size):
+        index = jnp.minimum(jnp.arange(start, start + size), n - 1)
+        problem = measurements.problem(index)
+        image, info = run(keys[index], prior.params, problem, guidance)
+        done = min(size, n - start)
+        images.append(np.asarray(image)[:done])
+        infos.append(jax.tree.map(lambda v, m=done: np.asarray(v)[:m], info))
+        progress(done)
+    stacked = jax.tree.map(lambda *parts: np.concatenate(parts), *infos)
+    return Reconstruction(np.concatenate(images), baselines(measurements), stacked)
+
+
+def baselines(measurements: Measurements) -> np.ndarray:
+    """Return [n, …image]: zero-filled images, or FBP of sinograms."""
+
+    def baseline(operator: Any, measurement: Array) -> Array:
+        if isinstance(operator, radon.ParallelBeam):
+            return radon.fbp(operator, measurement)
+        return operator.adjoint(measurement)
+
+    axis = 0 if measurements.per_image else None
+    run = jax.jit(jax.vmap(baseline, in_axes=(axis, 0)))
+    return np.asarray(run(measurements.operator, measurements.measurement))
+
+
+def scores(reference: np.ndarray, images: np.ndarray) -> metrics.Scores:
+    """Return PSNR, SSIM and NMSE [n] under `metrics.CONVENTION`."""
+    values = jax.jit(jax.vmap(metrics.score))(
+        jnp.asarray(reference), jnp.asarray(images)
+    )
+    return metrics.Scores(*(np.asarray(v) for v in values))

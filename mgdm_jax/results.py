@@ -1,0 +1,199 @@
+"""What a run leaves behind: tables, images, a panel, and how it was made."""
+
+import csv
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from mgdm_jax import figures, metrics
+from mgdm_jax.data import hdf5
+from mgdm_jax.measurements import Measurements
+from mgdm_jax.operators import fourier
+from mgdm_jax.reconstruction import Reconstruction, scores
+
+PANEL_ROWS = 4
+"""Images shown in the panel, evenly spaced."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+      config: with guidance resolved.
+      measurements: what was reconstructed.
+      result: images and diagnostics.
+      seconds: wall time of the sampling, compilation included.
+    """
+
+    config: ConfigDict
+    measurements: Measurements
+    result: Reconstruction
+    seconds: float
+
+
+def summary(run: Run) -> dict:
+    """Return the contents of metrics.json."""
+    info, config = run.result.info, run.config
+    facts = {
+        "method": config.method,
+        "n_images": len(run.measurements),
+        "nfe": config.sampler.n_steps,
+        "seconds": round(run.seconds, 2),
+        "convention": metrics.CONVENTION,
+        "data_residual_mean": float(info.data_residual[:, -1].mean()),
+        "prox_gap_max": float(info.prox_gap.max()),
+        "n_diverged": int((~info.finite[:, -1]).sum()),
+        "guidance": config.guidance.to_dict() | {"eta": config.sampler.eta},
+    } | run.measurements.facts
+    reference = run.measurements.reference
+    if reference is None:
+        return facts
+    ours, baseline = (
+        scores(reference, images) for images in (run.result.images, run.result.baseline)
+    )
+    return facts | {
+        "psnr_mean": float(ours.psnr.mean()),
+        "psnr_std": float(ours.psnr.std()),
+        "ssim_mean": float(ours.ssim.mean()),
+        "ssim_std": float(ours.ssim.std()),
+        "nmse_mean": float(ours.nmse.mean()),
+        "baseline_psnr_mean": float(baseline.psnr.mean()),
+        "baseline_ssim_mean": float(baseline.ssim.mean()),
+    }
+
+
+def write(run: Run, workdir: Path) -> dict:
+    """Write every file of a run and return the summary.
+
+    metrics.json comes last: a folder that holds one is complete.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    facts = summary(run)
+    (workdir / "config.json").write_text(run.config.to_json_best_effort(indent=2))
+    (workdir / "environment.json").write_text(json.dumps(environment(), indent=2))
+    _write_images(run, workdir / "reconstructions.h5")
+    if run.measurements.reference is not None:
+        _write_table(run, workdir / "metrics.csv")
+        _write_panel(run, workdir / "panel.png", facts)
+    aside = workdir / "metrics.json.tmp"
+    aside.write_text(json.dumps(facts, indent=2))
+    os.replace(aside, workdir / "metrics.json")
+    return facts
+
+
+def environment() -> dict:
+    """Return versions, devices and, inside a checkout, the git revision."""
+    packages = ("mgdm-jax", "jax", "jaxlib", "flax", "numpy")
+    versions = {name: _version(name) for name in packages}
+    devices = [f"{d.platform}: {d.device_kind}" for d in jax.devices()]
+    return versions | {
+        "python": platform.python_version(),
+        "devices": devices,
+        "git": _git_revision(),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git_revision() -> str | None:
+    folder = Path(__file__).parent
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return done.stdout.strip() or None
+
+
+def _write_images(run: Run, path: Path) -> None:
+    scale = run.measurements.scale
+
+    def in_file_units(images: np.ndarray) -> np.ndarray:
+        if images.ndim == 4:
+            images = np.asarray(fourier.to_complex(images))
+        return images * scale[:, None, None]
+
+    stacks = {
+        "reconstruction": in_file_units(run.result.images),
+        "baseline": in_file_units(run.result.baseline),
+    }
+    if run.measurements.reference is not None:
+        stacks["reference"] = in_file_units(run.measurements.reference)
+    attrs = {"method": run.config.method, "data": str(run.measurements.facts["data"])}
+    hdf5.write_reconstructions(path, stacks, attrs)
+
+
+def _write_table(run: Run, path: Path) -> None:
+    reference = run.measurements.reference
+    assert reference is not None
+    ours = scores(reference, run.result.images)
+    baseline = scores(reference, run.result.baseline)
+    fields = ("image", "psnr", "ssim", "nmse", "baseline_psnr", "baseline_ssim")
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow((*fields, "data_residual"))
+        rows = zip(
+            *ours,
+            *baseline[:2],
+            run.result.info.data_residual[:, -1],
+            strict=True,
+        )
+        for index, row in enumerate(rows):
+            writer.writerow((index, *(f"{value:.6g}" for value in row)))
+
+
+def _write_panel(run: Run, path: Path, facts: dict) -> None:
+    n = len(run.measurements)
+    shown = np.linspace(0, n - 1, min(n, PANEL_ROWS)).round().astype(int)
+    is_ct = run.config.task.kind == "ct"
+    reference = run.measurements.reference
+    assert reference is not None
+    figure = figures.panel(
+        reference[shown],
+        run.result.baseline[shown],
+        run.result.images[shown],
+        labels=("Reference", "FBP" if is_ct else "Zero-filled", run.config.method),
+        note=f"{facts['data']}; simulated: {facts['simulated']}; {facts['convention']}",
+    )
+    figure.savefig(path, dpi=110)
+
+
+def table(facts: dict) -> str:
+    """Return the summary as lines for a terminal."""
+    lines = [
+        f"{facts['method']} on {facts['data']}, {facts['n_images']} images, "
+        f"{facts['nfe']} network evaluations, {facts['seconds']:.0f} s",
+        f"simulated: {facts['simulated']}",
+    ]
+    if "effective_acceleration" in facts:
+        lines.append(
+            f"acceleration: nominal {facts['nominal_acceleration']}, "
+            f"effective {facts['effective_acceleration']}"
+        )
+    if "psnr_mean" in facts:
+        lines += [
+            f"{'':14}{'PSNR / dB':>16}{'SSIM':>18}",
+            f"{'baseline':14}{facts['baseline_psnr_mean']:>16.2f}"
+            f"{facts['baseline_ssim_mean']:>18.4f}",
+            f"{facts['method']:14}{facts['psnr_mean']:>9.2f} ± {facts['psnr_std']:.2f}"
+            f"{facts['ssim_mean']:>11.4f} ± {facts['ssim_std']:.4f}",
+            f"convention: {facts['convention']}",
+        ]
+    lines.append(f"data residual: {facts['data_residual_mean']:.2e}")
+    if facts["n_diverged"]:
+        lines.append(f"WARNING: {facts['n_diverged']} images diverged")
+    return "\n".join(lines)

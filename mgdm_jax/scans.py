@@ -1,0 +1,140 @@
+"""Measurements from the user's own HDF5 files.
+
+The one place where a file's conventions (centred k-space, pixel units, scales) become
+the operators'.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from mgdm_jax import measurements
+from mgdm_jax.data import hdf5
+from mgdm_jax.measurements import Measurements
+from mgdm_jax.operators import fourier
+
+
+def read(config: ConfigDict, image_shape: tuple[int, ...]) -> Measurements:
+    """Return the measurements of `config.data.path`.
+
+    Args:
+      config: see `defaults.reconstruction`.
+      image_shape: the prior's, `(h, w)` or `(h, w, 2)`.
+
+    Raises:
+      ValueError: with one line, if file, task and prior do not fit together.
+    """
+    return (_ct if config.task.kind == "ct" else _mri)(config, image_shape)
+
+
+def _mri(config: ConfigDict, image_shape: tuple[int, ...]) -> Measurements:
+    path = config.data.path
+    file = hdf5.read_mri(path)
+    n = min(config.data.n_images, len(file.kspace))
+    kspace, size = file.kspace[:n], file.kspace.shape[-2:]
+    measurements.check_size(path, size, image_shape)
+    mask = np.broadcast_to(np.asarray(file.mask, np.float32), size)
+    if file.centered:
+        kspace = np.asarray(fourier.centred_to_corner(kspace))
+        corner = fourier.centred_to_corner_mask(mask)
+    else:
+        corner = mask
+    kspace = np.where(corner > 0, kspace, 0).astype(np.complex64)
+    operator, per_image = _file_operator(path, file, corner, image_shape, n)
+    adjoint = jax.vmap(
+        lambda op, y: op.adjoint(y), in_axes=(0 if per_image else None, 0)
+    )
+    zero_filled = np.asarray(jax.jit(adjoint)(operator, jnp.asarray(kspace)))
+    scale = _scales(file.scale, zero_filled, len(image_shape) == 3)
+    spread = scale.reshape(-1, *(1,) * (kspace.ndim - 1))
+    facts = {"data": str(path), "simulated": "nothing known of"}
+    facts |= measurements.mask_facts(
+        np.asarray(corner), real_image=len(image_shape) == 2
+    )
+    facts |= {"scale": "from the file" if file.scale else "estimated: zero-filled max"}
+    return Measurements(
+        operator=operator,
+        per_image=per_image,
+        measurement=jnp.asarray(kspace / spread, jnp.complex64),
+        noise_std=config.task.noise_std,
+        reference=_file_reference(file.reference, n, scale, image_shape),
+        scale=scale,
+        facts=facts,
+    )
+
+
+def _file_operator(
+    path: str,
+    file: hdf5.MriFile,
+    corner: np.ndarray,
+    image_shape: tuple[int, ...],
+    n: int,
+) -> tuple[Any, bool]:
+    """Return the operator of an MRI file, and whether it is stacked per image."""
+    maps = file.sensitivity_maps
+    if maps is None:
+        if file.kspace.ndim == 4:
+            raise ValueError(
+                f"{path}: kspace has {file.kspace.shape[1]} coils but the file holds "
+                "no sensitivity_maps; add them (ESPIRiT) or combine the coils."
+            )
+        return fourier.masked_fourier(corner, image_shape), False
+    if len(image_shape) != 3:
+        raise ValueError(
+            f"{path}: multi-coil k-space needs a prior of complex images (2 channels); "
+            "use configs/mri_fastmri.py."
+        )
+    if maps.ndim == 3:
+        return measurements.multi_coil(corner, maps), False
+    each = [measurements.multi_coil(corner, m) for m in maps[:n]]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *each), True
+
+
+def _scales(given: float | None, images: np.ndarray, is_complex: bool) -> np.ndarray:
+    """Return [n]: the file's scale, or the largest zero-filled magnitude."""
+    if given is not None:
+        return np.full(len(images), given, np.float32)
+    magnitudes = np.linalg.norm(images, axis=-1) if is_complex else np.abs(images)
+    return magnitudes.max(axis=(1, 2)).astype(np.float32)
+
+
+def _file_reference(
+    reference: np.ndarray | None,
+    n: int,
+    scale: np.ndarray,
+    image_shape: tuple[int, ...],
+) -> np.ndarray | None:
+    if reference is None:
+        return None
+    scaled = reference[:n] / scale[:, None, None]
+    if len(image_shape) == 3:
+        return np.stack([scaled.real, scaled.imag], -1).astype(np.float32)
+    return np.abs(scaled).astype(np.float32)
+
+
+def _ct(config: ConfigDict, image_shape: tuple[int, ...]) -> Measurements:
+    path = config.data.path
+    file = hdf5.read_ct(path)
+    n = min(config.data.n_images, len(file.sinogram))
+    detectors = file.sinogram.shape[-1]
+    measurements.check_size(path, (detectors, detectors), image_shape)
+    operator = measurements.projector(file.angles_deg, detectors)
+    scale = np.full(n, file.scale, np.float32)
+    sinogram = file.sinogram[:n] / (file.scale * float(operator.scale))
+    facts = {
+        "data": str(path),
+        "simulated": "nothing known of",
+        "n_views": len(file.angles_deg),
+    }
+    return Measurements(
+        operator=operator,
+        per_image=False,
+        measurement=jnp.asarray(sinogram, jnp.float32),
+        noise_std=config.task.noise_std,
+        reference=_file_reference(file.reference, n, scale, image_shape),
+        scale=scale,
+        facts=facts,
+    )
