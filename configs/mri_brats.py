@@ -5,16 +5,18 @@ Embedded sample (test/colin27, 120x120), 4x equispaced columns with a centre blo
     python -m mgdm_jax.run --config configs/mri_brats.py
     python -m mgdm_jax.run --config configs/mri_brats.py --config.task.acceleration=8
 
-`:smoke` runs in seconds; `:paper` holds the paper's settings (240x240, ADM, 200 steps)
-and wants --config.data.path and --config.prior.path.
+`:smoke` takes seconds, `:demo` a minute or two; `:paper` holds the paper's settings
+(240x240, ADM, 200 steps) and wants --config.data.path and --config.prior.path.
 """
-
-from ml_collections import ConfigDict
 
 from mgdm_jax import defaults
 
 
-def get_config(arg: str = "") -> ConfigDict:
+def get_config(arg: str = "") -> defaults.Config:
     config = defaults.reconstruction()
     config.name = "mri_brats"
-    return config
+    if arg == "paper":
+        config.sampler.n_steps = 200  # A.5.1
+        config.sampler.eta = 0.85
+        return defaults.paper(config, image_size=240, channels=1)
+    return defaults.shrink(config, arg)

@@ -58,7 +58,7 @@ class Checkpoints:
                 data=grain.checkpoint.CheckpointRestore(iterator),
             ),
         )
-        return restored.state
+        return restored["state"]
 
     def close(self) -> None:
         """Wait for saves under way."""

@@ -1,12 +1,17 @@
 """Every field of a configuration, with its default; `configs/` changes what differs."""
 
+from typing import Any
+
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
+Config = Any
+"""An `ml_collections.ConfigDict`, whose fields have no static types."""
 
-def reconstruction() -> ConfigDict:
+
+def reconstruction() -> Config:
     """Return the fields of `mgdm_jax.run`."""
-    config = ConfigDict()
+    config: Config = ConfigDict()
     config.name = ""
     config.method = "mgdm"  # mgdm, mgdm_no_{pr,ir,i,r}, ddim, ddnm, dps
 
@@ -21,6 +26,7 @@ def reconstruction() -> ConfigDict:
 
     config.data = ConfigDict()
     config.data.path = placeholder(str)  # HDF5 of yours; none: the embedded sample
+    config.data.embedded = True  # without a path, use the embedded sample
     config.data.modality = "brain"  # of the embedded sample: brain, chest
     config.data.split = "test"
     config.data.subject = "colin27"
@@ -53,9 +59,46 @@ def reconstruction() -> ConfigDict:
     return config
 
 
-def prior_training() -> ConfigDict:
+def shrink(config: Config, arg: str) -> Config:
+    """Return the variant `:smoke` (seconds), `:demo` (a minute), or config itself.
+
+    Raises:
+      ValueError: for another argument; `:paper` is each file's own.
+    """
+    match arg:
+        case "":
+            return config
+        case "smoke":
+            config.data.n_images, config.sampler.n_steps = 2, 5
+        case "demo":
+            config.data.n_images, config.sampler.n_steps = 4, 50
+        case _:
+            raise ValueError(f"variants are :smoke, :demo and :paper, got :{arg}.")
+    return config
+
+
+def paper(config: Config, image_size: int, channels: int) -> Config:
+    """Return the paper's scale: an ADM network, data and prior to be given.
+
+    Dhariwal & Nichol, 2021; channel multipliers as the published 256 models', one level
+    fewer at 240 = 16 · 15.
+    """
+    config.data.embedded = False
+    config.data.n_images = 1000
+    config.prior.path = placeholder(str)
+    network = config.prior.network
+    network.image_size = image_size
+    network.in_channels = network.out_channels = channels
+    network.model_channels = 128
+    network.channel_mult = (1, 1, 2, 2, 4) if image_size == 240 else (1, 1, 2, 2, 4, 4)
+    network.n_res_blocks = 1
+    network.attention_resolutions = (image_size // 16,)
+    return config
+
+
+def prior_training() -> Config:
     """Return the fields of `mgdm_jax.train`, for brains of one channel."""
-    config = ConfigDict()
+    config: Config = ConfigDict()
     config.name = "brain_t1"
     config.init = ""  # prior file to start from where no checkpoint exists
 
@@ -103,7 +146,7 @@ def prior_training() -> ConfigDict:
     return config
 
 
-def shorten(config: ConfigDict) -> ConfigDict:
+def shorten(config: Config) -> Config:
     """Return a training that takes seconds: a few steps of a tiny network."""
     config.network.channel_mult = (1.0, 1.0)
     config.train.batch_size = 2

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict
 
 from mgdm_jax import denoisers, priors, scans, schedules, simulate
+from mgdm_jax.defaults import Config
 from mgdm_jax.guidance import proximal
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.networks import unet
@@ -59,7 +59,10 @@ class Prior(NamedTuple):
 
 
 def load_prior(
-    name_or_path: str, *, clip_denoised: bool = True, clip_gradient: str = "through"
+    name_or_path: str | None,
+    *,
+    clip_denoised: bool = True,
+    clip_gradient: str = "through",
 ) -> Prior:
     """Return a shipped prior by name, or one of yours by its .safetensors file.
 
@@ -71,6 +74,11 @@ def load_prior(
     Raises:
       ValueError: if there is no such prior.
     """
+    if not name_or_path:
+        raise ValueError(
+            "this configuration needs a prior of yours; give --config.prior.path, a "
+            ".safetensors file written by `python -m mgdm_jax.train`."
+        )
     spec, params = priors.load(name_or_path)
     return build_prior(
         spec,
@@ -88,7 +96,7 @@ def build_prior(
     clip_gradient: str = "through",
 ) -> Prior:
     """Return the prior of a specification; without params, their shapes stand in."""
-    network = unet_config(spec.network)
+    network = unet.UNetConfig.from_fields(spec.network)
     units = denoisers.Units(spec.scale, spec.offset, spec.low, spec.high)
     denoise = denoisers.network_denoiser(
         unet.make_apply(network),
@@ -103,14 +111,7 @@ def build_prior(
     return Prior(denoise, params, table, spec.image_shape, units.noise_scale)
 
 
-def unet_config(fields: dict) -> unet.UNetConfig:
-    """Return the network's configuration; JSON and flags leave lists for tuples."""
-    return unet.UNetConfig(
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-    )
-
-
-def make_step(config: ConfigDict) -> StepFn:
+def make_step(config: Config) -> StepFn:
     """Return one reverse step of `config.method`.
 
     Raises:
@@ -140,7 +141,7 @@ def make_step(config: ConfigDict) -> StepFn:
 
 
 def _options(
-    config: ConfigDict,
+    config: Config,
     *,
     inner: bool = True,
     outer: bool = True,
@@ -165,7 +166,7 @@ def _options(
     )
 
 
-def _proximal(config: ConfigDict) -> proximal.ProximalFn:
+def _proximal(config: Config) -> proximal.ProximalFn:
     match config.guidance.proximal:
         case "spectral":
             return proximal.spectral
@@ -180,7 +181,7 @@ def _proximal(config: ConfigDict) -> proximal.ProximalFn:
             )
 
 
-def make_grid(config: ConfigDict, alpha_bar: np.ndarray) -> TimeGrid:
+def make_grid(config: Config, alpha_bar: np.ndarray) -> TimeGrid:
     """Return the reverse times of `config.sampler`."""
     indices = schedules.time_indices(
         config.sampler.n_steps, len(alpha_bar), config.sampler.time_grid
@@ -208,7 +209,7 @@ def make_sampler(prior: Prior, step: StepFn, grid: TimeGrid) -> Sampler:
     return sampler
 
 
-def resolve_guidance(config: ConfigDict) -> Guidance:
+def resolve_guidance(config: Config) -> Guidance:
     """Return ζ, λ, ρ, η: as configured, else the values chosen on validation.
 
     `config.tuned.<method>.<level>` holds them for an acceleration or a number of
@@ -232,7 +233,7 @@ def resolve_guidance(config: ConfigDict) -> Guidance:
     return Guidance(**{k: jnp.float32(v) for k, v in values.items()})
 
 
-def _tuned(config: ConfigDict) -> dict[str, float]:
+def _tuned(config: Config) -> dict[str, float]:
     levels = config.tuned.get(config.method)
     if not levels:
         return {}
@@ -242,7 +243,16 @@ def _tuned(config: ConfigDict) -> dict[str, float]:
     return dict(zip(("zeta", "lam", "rho", "eta"), levels[nearest], strict=True))
 
 
-def load_measurements(config: ConfigDict, image_shape: tuple[int, ...]) -> Measurements:
-    """Return the user's measurements, or those simulated from the embedded sample."""
+def load_measurements(config: Config, image_shape: tuple[int, ...]) -> Measurements:
+    """Return the user's measurements, or those simulated from the embedded sample.
+
+    Raises:
+      ValueError: with one line, if there are none, or they do not fit the prior.
+    """
+    if not (config.data.path or config.data.embedded):
+        raise ValueError(
+            "this configuration runs on data of yours; give --config.data.path, an "
+            "HDF5 file of measurements."
+        )
     read = scans.read if config.data.path else simulate.simulate
     return read(config, image_shape)

@@ -35,7 +35,7 @@ def reconstruct(
     measurements: Measurements,
     guidance: Guidance,
     batch_size: int,
-    progress: Callable[[int], Any] = lambda n: None,
+    progress: Callable[[int], Any] | None = None,
 ) -> Reconstruction:
     """Sample every image; one key an image, so the batch size changes nothing.
 
@@ -46,7 +46,7 @@ def reconstruct(
       measurements: n problems.
       guidance: ζ, λ, ρ, η.
       batch_size: images in one program; the last batch is filled up with repeats.
-      progress: called with the number of images done after each batch.
+      progress: called after each batch with the images it finished.
     """
     n, axes = len(measurements), measurements.axes
     keys = jax.random.split(key, n)
@@ -60,7 +60,8 @@ def reconstruct(
         done = min(size, n - start)
         images.append(np.asarray(image)[:done])
         infos.append(jax.tree.map(lambda v, m=done: np.asarray(v)[:m], info))
-        progress(done)
+        if progress is not None:
+            progress(done)
     stacked = jax.tree.map(lambda *parts: np.concatenate(parts), *infos)
     return Reconstruction(np.concatenate(images), baselines(measurements), stacked)
 
@@ -80,7 +81,5 @@ def baselines(measurements: Measurements) -> np.ndarray:
 
 def scores(reference: np.ndarray, images: np.ndarray) -> metrics.Scores:
     """Return PSNR, SSIM and NMSE [n] under `metrics.CONVENTION`."""
-    values = jax.jit(jax.vmap(metrics.score))(
-        jnp.asarray(reference), jnp.asarray(images)
-    )
-    return metrics.Scores(*(np.asarray(v) for v in values))
+    run = jax.jit(jax.vmap(metrics.score))
+    return jax.device_get(run(jnp.asarray(reference), jnp.asarray(images)))

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from mgdm_jax import figures, metrics
 from mgdm_jax.data import hdf5
+from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.operators import fourier
 from mgdm_jax.reconstruction import Reconstruction, scores
 
 PANEL_ROWS = 4
@@ -34,7 +33,7 @@ class Run:
       seconds: wall time of the sampling, compilation included.
     """
 
-    config: ConfigDict
+    config: Config
     measurements: Measurements
     result: Reconstruction
     seconds: float
@@ -124,7 +123,7 @@ def _write_images(run: Run, path: Path) -> None:
 
     def in_file_units(images: np.ndarray) -> np.ndarray:
         if images.ndim == 4:
-            images = np.asarray(fourier.to_complex(images))
+            images = images[..., 0] + 1j * images[..., 1]
         return images * scale[:, None, None]
 
     stacks = {

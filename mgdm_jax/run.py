@@ -14,9 +14,10 @@ from ml_collections import ConfigDict, config_flags
 from tqdm import tqdm
 
 from mgdm_jax import factory, reconstruction, results
+from mgdm_jax.defaults import Config
 
 
-def run(config: ConfigDict, workdir: Path) -> dict:
+def run(config: Config, workdir: Path) -> dict:
     """Reconstruct what the configuration names and return the summary.
 
     Raises:
@@ -51,7 +52,7 @@ def run(config: ConfigDict, workdir: Path) -> dict:
     return results.write(done, workdir)
 
 
-def _resolved(config: ConfigDict, guidance) -> ConfigDict:
+def _resolved(config: Config, guidance) -> Config:
     """Return the configuration with ζ, λ, ρ, η as they will be used."""
     config = ConfigDict(config)
     for name in ("zeta", "lam", "rho"):

@@ -9,15 +9,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict
 
 from mgdm_jax import measurements
 from mgdm_jax.data import hdf5
+from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import fourier
 
 
-def read(config: ConfigDict, image_shape: tuple[int, ...]) -> Measurements:
+def read(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     """Return the measurements of `config.data.path`.
 
     Args:
@@ -30,7 +30,7 @@ def read(config: ConfigDict, image_shape: tuple[int, ...]) -> Measurements:
     return (_ct if config.task.kind == "ct" else _mri)(config, image_shape)
 
 
-def _mri(config: ConfigDict, image_shape: tuple[int, ...]) -> Measurements:
+def _mri(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     path = config.data.path
     file = hdf5.read_mri(path)
     n = min(config.data.n_images, len(file.kspace))
@@ -115,7 +115,7 @@ def _file_reference(
     return np.abs(scaled).astype(np.float32)
 
 
-def _ct(config: ConfigDict, image_shape: tuple[int, ...]) -> Measurements:
+def _ct(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     path = config.data.path
     file = hdf5.read_ct(path)
     n = min(config.data.n_images, len(file.sinogram))

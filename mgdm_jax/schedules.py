@@ -5,6 +5,7 @@ variance-exploding one x_σ = x0 + σ ε (Song et al., 2020b). Tables are float6
 made once on the host; what a sampler traces is float32.
 """
 
+import itertools
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -80,8 +81,7 @@ def continuous_vp(
 
     knots = np.linspace(0.0, 1.0, n_knots, dtype=np.float32)
     pieces = [
-        simps(beta_fn, float(a), float(b), 4)
-        for a, b in zip(knots[:-1], knots[1:], strict=True)
+        simps(beta_fn, float(a), float(b), 4) for a, b in itertools.pairwise(knots)
     ]
     integral = jnp.cumsum(jnp.stack([jnp.zeros(()), *pieces]))
     spline = InterpolatedUnivariateSpline(jnp.asarray(knots), integral)

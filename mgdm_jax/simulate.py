@@ -6,16 +6,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict
 
 from mgdm_jax import measurements
 from mgdm_jax.data import pipelines
+from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import coils, fourier, masks, radon
 from mgdm_jax.types import Array
 
 
-def simulate(config: ConfigDict, image_shape: tuple[int, ...]) -> Measurements:
+def simulate(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     """Return y = A x + n for slices of the embedded sample.
 
     Args:
@@ -29,7 +29,7 @@ def simulate(config: ConfigDict, image_shape: tuple[int, ...]) -> Measurements:
     return (_ct if config.task.kind == "ct" else _mri)(config, images)
 
 
-def _sample_images(config: ConfigDict, image_shape: tuple[int, ...]) -> np.ndarray:
+def _sample_images(config: Config, image_shape: tuple[int, ...]) -> np.ndarray:
     channels = 2 if len(image_shape) == 3 else 1
     data = config.data
     images = pipelines.validation_slices(
@@ -40,7 +40,7 @@ def _sample_images(config: ConfigDict, image_shape: tuple[int, ...]) -> np.ndarr
     return images
 
 
-def _mri(config: ConfigDict, images: np.ndarray) -> Measurements:
+def _mri(config: Config, images: np.ndarray) -> Measurements:
     task, shape = config.task, images.shape[1:]
     mask = masks.make_mask(task.mask, shape[:2], task.acceleration, task.mask_seed)
     corner = fourier.centred_to_corner_mask(mask)
@@ -65,7 +65,7 @@ def _simulated(shape: tuple[int, ...], n_coils: int) -> str:
     return ", ".join(parts)
 
 
-def _ct(config: ConfigDict, images: np.ndarray) -> Measurements:
+def _ct(config: Config, images: np.ndarray) -> Measurements:
     n_views = config.task.n_views
     angles = np.arange(n_views) * (180 / n_views)
     operator = measurements.projector(angles, images.shape[-1])
@@ -80,7 +80,7 @@ def _ct(config: ConfigDict, images: np.ndarray) -> Measurements:
 
 
 def _measure(
-    config: ConfigDict, operator: Any, images: np.ndarray, facts: dict
+    config: Config, operator: Any, images: np.ndarray, facts: dict
 ) -> Measurements:
     """Return A x + n, n of the task's noise level, drawn by the sampler's seed."""
     sigma = config.task.noise_std

@@ -17,11 +17,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import config_flags
 from tqdm import tqdm
 
 from mgdm_jax import checkpoints, priors, schedules, training
 from mgdm_jax.data import pipelines
+from mgdm_jax.defaults import Config
 from mgdm_jax.networks import unet
 
 LEVELS = (25, 50, 100, 250, 500, 750)
@@ -33,15 +34,15 @@ class Run:
     """What one training is made of: static choices and compiled functions."""
 
     spec: priors.PriorSpec
-    config: ConfigDict
+    config: Config
     train_step: Any
     evaluate: Any
     state: training.TrainState
 
 
-def build(config: ConfigDict) -> Run:
+def build(config: Config) -> Run:
     """Make network, optimiser, state and compiled functions from a config."""
-    network = unet.UNetConfig(**tuples(config.network.to_dict()))
+    network = unet.UNetConfig.from_fields(config.network.to_dict())
     alpha_bar = jnp.asarray(schedules.discrete_vp(config.loss.schedule), jnp.float32)
     loss_config = training.LossConfig(
         config.loss.prediction, config.loss.weight, config.loss.time_power
@@ -69,7 +70,7 @@ def build(config: ConfigDict) -> Run:
     )
 
 
-def make_spec(config: ConfigDict) -> priors.PriorSpec:
+def make_spec(config: Config) -> priors.PriorSpec:
     """Return the facts that travel with the weights."""
     return priors.PriorSpec(
         name=config.name,
@@ -84,12 +85,7 @@ def make_spec(config: ConfigDict) -> priors.PriorSpec:
     )
 
 
-def tuples(fields: dict) -> dict:
-    """Return the fields with lists, as JSON and flags leave them, made tuples."""
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-
-
-def train(config: ConfigDict, workdir: Path) -> Path:
+def train(config: Config, workdir: Path) -> Path:
     """Train to `config.train.n_steps`, resuming what the workdir holds.
 
     Returns:

@@ -6,12 +6,10 @@ but the first and the last layer fit.
     python -m mgdm_jax.train --config configs/priors/brain_complex.py
 """
 
-from ml_collections import ConfigDict
-
 from mgdm_jax import defaults
 
 
-def get_config(arg: str = "") -> ConfigDict:
+def get_config(arg: str = "") -> defaults.Config:
     config = defaults.prior_training()
     config.name = "brain_complex"
     config.init = "brain_t1"

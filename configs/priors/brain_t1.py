@@ -6,11 +6,9 @@ Stands in for the paper's BraTS prior. One subject is held back; to go on with a
     python -m mgdm_jax.train --config configs/priors/brain_t1.py
 """
 
-from ml_collections import ConfigDict
-
 from mgdm_jax import defaults
 
 
-def get_config(arg: str = "") -> ConfigDict:
+def get_config(arg: str = "") -> defaults.Config:
     config = defaults.prior_training()
     return defaults.shorten(config) if arg == "smoke" else config

@@ -7,12 +7,10 @@ fits. Lung1 is held back; to go on with all:
     python -m mgdm_jax.train --config configs/priors/chest_ct.py
 """
 
-from ml_collections import ConfigDict
-
 from mgdm_jax import defaults
 
 
-def get_config(arg: str = "") -> ConfigDict:
+def get_config(arg: str = "") -> defaults.Config:
     config = defaults.prior_training()
     config.name = "chest_ct"
     config.init = "brain_t1"

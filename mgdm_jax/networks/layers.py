@@ -10,10 +10,11 @@ from jax import lax
 from mgdm_jax.networks.conv import canonical_conv
 from mgdm_jax.types import Array
 
+_ZEROS = nnx.initializers.zeros_init()
+
 
 def conv(n_in: int, n_out: int, rngs: nnx.Rngs, *, size=3, stride=1, zero=False):
     """Return a padded convolution layer; `zero` starts it at zero."""
-    extra = {"kernel_init": nnx.initializers.zeros} if zero else {}
     pad = (size - 1) // 2
     # Explicit padding: "SAME" pads (0, 1) at stride 2, the checkpoints (1, 1).
     return nnx.Conv(
@@ -23,8 +24,8 @@ def conv(n_in: int, n_out: int, rngs: nnx.Rngs, *, size=3, stride=1, zero=False)
         strides=stride,
         padding=((pad, pad), (pad, pad)),
         conv_general_dilated=canonical_conv,
+        kernel_init=_ZEROS if zero else nnx.initializers.lecun_normal(),
         rngs=rngs,
-        **extra,
     )
 
 
@@ -161,9 +162,7 @@ class Attention(nnx.Module):
         self.new_order = new_order
         self.norm = GroupNorm(width)
         self.qkv = nnx.Linear(width, 3 * width, rngs=rngs)
-        self.proj_out = nnx.Linear(
-            width, width, kernel_init=nnx.initializers.zeros, rngs=rngs
-        )
+        self.proj_out = nnx.Linear(width, width, kernel_init=_ZEROS, rngs=rngs)
 
     def __call__(self, x: Array) -> Array:
         """Map [b, h, w, f] to [b, h, w, f]."""

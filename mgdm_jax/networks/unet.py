@@ -6,7 +6,8 @@ so that a converter is a renaming. `[b, h, w, f]` throughout.
 """
 
 import dataclasses
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -60,6 +61,16 @@ class UNetConfig:
                 f"image_size {self.image_size} must be a multiple of {factor}: "
                 f"{len(self.channel_mult)} levels behind a {self.patch}-pixel stem."
             )
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> "UNetConfig":
+        """Return the configuration of a config's or a file's fields.
+
+        JSON and command-line flags leave lists where tuples belong.
+        """
+        return cls(
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+        )
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -136,10 +147,11 @@ class UNet(nnx.Module):
         config = self.config
         width = config.widths[0]
         stem = layers.conv(config.in_channels * config.patch**2, width, rngs)
-        blocks, skips = [nnx.List([stem])], [width]
+        blocks: list[nnx.List] = [nnx.List([stem])]
+        skips = [width]
         for level, n_out in enumerate(config.widths):
             for _ in range(config.n_res_blocks):
-                block = [self._res_block(width, n_out, rngs)]
+                block: list[nnx.Module] = [self._res_block(width, n_out, rngs)]
                 width = n_out
                 if config.attends(level):
                     block.append(self._attention(width, rngs))
@@ -153,11 +165,13 @@ class UNet(nnx.Module):
 
     def _build_decoder(self, skips: list[int], rngs) -> None:
         config = self.config
-        width, blocks = config.widths[-1], []
+        width = config.widths[-1]
+        blocks: list[nnx.List] = []
         for level in reversed(range(len(config.widths))):
             n_out = config.widths[level]
             for index in range(config.n_res_blocks + 1):
-                block = [self._res_block(width + skips.pop(), n_out, rngs)]
+                n_in = width + skips.pop()
+                block: list[nnx.Module] = [self._res_block(n_in, n_out, rngs)]
                 width = n_out
                 if config.attends(level):
                     block.append(self._attention(width, rngs))
