@@ -61,36 +61,32 @@ def _resolved(config: Config, guidance) -> Config:
     return config
 
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "What to reconstruct, for example configs/mri_brats.py:smoke."
-)
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Where to write; default runs/<config>-<time>."
-)
-
-
-def main(argv: list[str]) -> None:
-    """Run what the flags name; exit code 2 and one line for bad input."""
-    del argv
-    config = _CONFIG.value
+def main(config: Config, workdir: str | None) -> None:
+    """Reconstruct and print a table; exit code 2 and one line for bad input."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    workdir = Path(_WORKDIR.value or f"runs/{config.name}-{stamp}")
-    if not config.data.path:
-        _say("No data.path given: using the embedded sample.")
+    folder = Path(workdir or f"runs/{config.name}-{stamp}")
+    if config.data.embedded and not config.data.path:
+        sys.stdout.write("No data.path given: using the embedded sample.\n")
     try:
-        facts = run(config, workdir)
+        facts = run(config, folder)
     except ValueError as error:
-        _say(f"error: {error}", sys.stderr)
+        sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
-    _say(results.table(facts))
-    _say(f"written to {workdir}")
+    sys.stdout.write(f"{results.table(facts)}\nwritten to {folder}\n")
 
 
-def _say(text: str, stream=None) -> None:
-    (stream or sys.stdout).write(text + "\n")
+def cli() -> None:
+    """Define the flags and run; here, so that importing this module defines none."""
+    config = config_flags.DEFINE_config_file(
+        "config", None, "What to reconstruct, for example configs/mri_brats.py:smoke."
+    )
+    workdir = flags.DEFINE_string(
+        "workdir", None, "Where to write; default runs/<config>-<time>."
+    )
+    flags.mark_flag_as_required("config")
+    jax.config.config_with_absl()
+    app.run(lambda _: main(config.value, workdir.value))
 
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("config")
-    jax.config.config_with_absl()
-    app.run(main)
+    cli()

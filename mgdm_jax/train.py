@@ -6,8 +6,8 @@ Writes into the workdir: checkpoints (resumed bit for bit when started again),
 
 import csv
 import dataclasses
-import json
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,23 +176,27 @@ def _append(path: Path, row: dict) -> None:
         writer.writerow(row)
 
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Prior to train, for example configs/priors/brain_t1.py."
-)
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Where to write; default runs/priors/<name>."
-)
+def cli() -> None:
+    """Define the flags and train; here, so that importing this module defines none."""
+    config = config_flags.DEFINE_config_file(
+        "config", None, "Prior to train, for example configs/priors/brain_t1.py."
+    )
+    workdir = flags.DEFINE_string(
+        "workdir", None, "Where to write; default runs/priors/<name>."
+    )
+    flags.mark_flag_as_required("config")
 
+    def main(argv: list[str]) -> None:
+        del argv
+        # orbax reports every save in a dozen lines.
+        logging.getLogger("absl").setLevel(logging.WARNING)
+        path = train(
+            config.value, Path(workdir.value or f"runs/priors/{config.value.name}")
+        )
+        sys.stdout.write(f"wrote {path}\n")
 
-def main(argv: list[str]) -> None:
-    """Train the prior that the flags name."""
-    del argv
-    config = _CONFIG.value
-    workdir = Path(_WORKDIR.value or f"runs/priors/{config.name}")
-    path = train(config, workdir)
-    logging.info("wrote %s: %s", path, json.dumps(priors.load(path)[0].training))
+    app.run(main)
 
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("config")
-    app.run(main)
+    cli()

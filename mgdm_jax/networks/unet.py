@@ -68,9 +68,11 @@ class UNetConfig:
 
         JSON and command-line flags leave lists where tuples belong.
         """
-        return cls(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-        )
+        values: dict[str, Any] = dict(fields)
+        for name in ("channel_mult", "attention_resolutions"):
+            if name in values:
+                values[name] = tuple(values[name])
+        return cls(**values)
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -1,0 +1,88 @@
+"""Every file in configs/ builds, at every scale it offers."""
+
+import importlib.util
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from mgdm_jax import factory, priors, train
+from mgdm_jax.operators import fourier
+from mgdm_jax.types import Guidance, Problem
+
+ROOT = Path(__file__).parents[1] / "configs"
+TASKS = sorted(ROOT.glob("*.py"))
+PRIORS = sorted((ROOT / "priors").glob("*.py"))
+
+
+def load(path, arg=""):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config(arg)
+
+
+def abstract(shape, dtype=jnp.float32):
+    return jax.ShapeDtypeStruct(shape, dtype)
+
+
+def name(path):
+    return path.stem
+
+
+@pytest.mark.parametrize("path", TASKS, ids=name)
+@pytest.mark.parametrize("arg", ["", "smoke", "demo"])
+def test_variants(path, arg):
+    config = load(path, arg)
+    assert config.name == path.stem
+    factory.make_step(config)
+
+
+@pytest.mark.parametrize("path", TASKS, ids=name)
+def test_unknown_variant_is_refused(path):
+    with pytest.raises(ValueError, match="variants are"):
+        load(path, "big")
+
+
+@pytest.mark.parametrize("path", TASKS, ids=name)
+@pytest.mark.parametrize("method", factory.METHODS)
+def test_every_method_has_its_numbers(path, method):
+    config = load(path)
+    config.method = method
+    guidance = factory.resolve_guidance(config)
+    assert all(value.dtype == jnp.float32 for value in guidance)
+
+
+@pytest.mark.parametrize("path", TASKS, ids=name)
+def test_paper_scale_builds(path):
+    """Network and sampler at full size, without allocating anything."""
+    config = load(path, "paper")
+    network = config.prior.network.to_dict()
+    channels = network["in_channels"]
+    facts = priors.PriorSpec("paper", network, "eps", "linear", 2.0, -1.0, 0.0, 1.0, {})
+    prior = factory.build_prior(facts)
+    grid = factory.make_grid(config, prior.alpha_bar)
+    assert grid.t.shape == (config.sampler.n_steps,)
+    size = network["image_size"]
+    mask = abstract((size, size))
+    problem = Problem(
+        fourier.MaskedFourier(mask, channels == 2),  # type: ignore[arg-type]
+        abstract((size, size), jnp.complex64),
+        abstract(()),
+    )
+    sampler = factory.make_sampler(prior, factory.make_step(config), grid)
+    image, info = jax.eval_shape(
+        sampler, jax.random.key(0), prior.params, problem, Guidance(*[abstract(())] * 4)
+    )
+    assert image.shape == prior.image_shape
+    assert info.data_residual.shape == (config.sampler.n_steps,)
+
+
+@pytest.mark.parametrize("path", PRIORS, ids=name)
+def test_priors_build(path):
+    config = load(path)
+    config.init = ""
+    shapes = jax.eval_shape(lambda: train.build(config).state)
+    weights = sum(leaf.size for leaf in jax.tree.leaves(shapes.params))
+    assert 2 * weights < 8e6  # bytes in half precision

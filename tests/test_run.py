@@ -1,0 +1,178 @@
+"""The command from configuration to files, with a prior of a few weights."""
+
+import json
+
+import h5py
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+from test_configs import ROOT, load
+
+from mgdm_jax import factory, run
+from mgdm_jax.data import samples
+from mgdm_jax.operators import fourier, masks
+
+FILES = {
+    "metrics.json",
+    "metrics.csv",
+    "reconstructions.h5",
+    "panel.png",
+    "config.json",
+    "environment.json",
+}
+FIELDS = {
+    *("method", "data", "n_images", "psnr_mean", "psnr_std", "ssim_mean", "ssim_std"),
+    *("baseline_psnr_mean", "baseline_ssim_mean", "nfe", "seconds", "convention"),
+}
+
+
+def smoke(name, tmp_path, image_size=120, channels=1):
+    config = load(ROOT / f"{name}.py", "smoke")
+    config.sampler.n_steps = 2
+    config.guidance.zeta = config.guidance.lam = 0.1
+    config.guidance.rho, config.sampler.eta = 0.01, 0.85
+    config.prior.path = tiny.write_prior(tmp_path, image_size, channels)
+    return config
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("MGDM_JAX_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(("name", "channels"), [("mri_brats", 1), ("mri_fastmri", 2)])
+def test_smoke(name, channels, tmp_path):
+    config = smoke(name, tmp_path, channels=channels)
+    facts = run.run(config, tmp_path / "out")
+    assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
+    stored = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert stored == json.loads(json.dumps(facts))
+    assert stored.keys() >= FIELDS
+    assert stored["nfe"] == 2 and stored["n_images"] == 2
+    assert stored["effective_acceleration"] <= stored["nominal_acceleration"]
+    with h5py.File(tmp_path / "out/reconstructions.h5") as file:
+        assert file["reconstruction"].shape == (2, 120, 120)
+        assert np.isfinite(file["reconstruction"][()]).all()
+
+
+def test_smoke_ct_with_few_views(tmp_path):
+    config = smoke("ct_lidc", tmp_path, image_size=160)
+    config.task.n_views = 3
+    facts = run.run(config, tmp_path / "out")
+    assert facts["prox_gap_max"] < 1e-4
+    assert facts["n_views"] == 3
+
+
+def test_batch_size_changes_nothing(tmp_path):
+    config = smoke("mri_brats", tmp_path)
+    config.data.n_images = 3
+    means = []
+    for size in (1, 2):
+        config.sampler.batch_size = size
+        means.append(run.run(config, tmp_path / f"out{size}")["psnr_mean"])
+    np.testing.assert_allclose(*means, rtol=1e-4)
+
+
+def write_scan(path, images, mask, scale=None):
+    """Write fastMRI's convention, straight from its formula."""
+    shifted = np.fft.ifftshift(images, (-2, -1))
+    kspace = np.fft.fftshift(np.fft.fft2(shifted, norm="ortho"), (-2, -1))
+    with h5py.File(path, "w") as file:
+        file["kspace"] = (kspace * mask).astype(np.complex64)
+        file["mask"] = mask
+        file["reference"] = images
+        if scale:
+            file.attrs["scale"] = scale
+
+
+def test_a_file_equals_the_sample_it_was_made_from(tmp_path):
+    """The user's k-space, in fastMRI's convention and units of its own."""
+    config = smoke("mri_brats", tmp_path)
+    volume = samples.load_volume("brain", "test", "colin27")[[20, 50]]
+    mask = masks.make_mask("equispaced", (120, 120), 4, 0)
+    write_scan(tmp_path / "scan.h5", 37.0 * volume, mask, scale=37.0)
+    config.data.path = str(tmp_path / "scan.h5")
+    measured = factory.load_measurements(config, (120, 120))
+    operator = fourier.masked_fourier(fourier.centred_to_corner_mask(mask), (120, 120))
+    want = operator.forward(jnp.asarray(volume[1]))
+    np.testing.assert_allclose(measured.measurement[1], want, atol=2e-5)
+    np.testing.assert_allclose(measured.reference, volume, atol=1e-5)
+    run.run(config, tmp_path / "out")
+    with h5py.File(tmp_path / "out/reconstructions.h5") as file:
+        np.testing.assert_allclose(file["reference"][()], 37 * volume, rtol=1e-4)
+
+
+def test_estimated_scale_brings_magnitudes_below_one(tmp_path):
+    config = smoke("mri_brats", tmp_path)
+    volume = samples.load_volume("brain", "test", "colin27")[[50]]
+    mask = masks.make_mask("equispaced", (120, 120), 4, 0)
+    write_scan(tmp_path / "scan.h5", 500.0 * volume, mask)
+    config.data.path = str(tmp_path / "scan.h5")
+    measured = factory.load_measurements(config, (120, 120))
+    assert 100 < measured.scale[0] < 1000
+    assert measured.facts["scale"].startswith("estimated")
+
+
+def test_a_sinogram_of_scikit_image(tmp_path):
+    from skimage.transform import radon as skimage_radon
+
+    config = smoke("ct_lidc", tmp_path, image_size=160)
+    image = samples.load_volume("chest", "test", "lung2")[30]
+    angles = np.array([0.0, 60.0, 120.0])
+    y, x = np.mgrid[:160, :160] - 80
+    image = image * (x**2 + y**2 <= 80**2)
+    sinogram = skimage_radon(image, angles, circle=True).T
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["sinogram"], file["angles_deg"] = sinogram[None], angles
+        file["reference"] = image[None]
+    config.data.path = str(tmp_path / "scan.h5")
+    measured = factory.load_measurements(config, (160, 160))
+    again = measured.operator.forward(jnp.asarray(image))
+    np.testing.assert_allclose(again, measured.measurement[0], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"method": "magic"}, "method must be one of"),
+        ({"guidance.zeta": -1.0}, "must not be negative"),
+        ({"guidance.proximal": "magic"}, "guidance.proximal must be"),
+        ({"task.mask": "magic"}, "magic"),
+        ({"data.subject": "nobody"}, "nobody"),
+        ({"data.path": "absent.h5"}, "absent.h5"),
+        ({"prior.path": "absent"}, "no prior 'absent'"),
+        ({"sampler.time_grid": "magic"}, "time_grid must be"),
+        ({"sampler.n_steps": 0}, "n_steps must lie"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(change, message, tmp_path):
+    config = smoke("mri_brats", tmp_path)
+    config.update_from_flattened_dict(change)
+    with pytest.raises(ValueError, match=message) as caught:
+        run.run(config, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_prior_of_another_size_is_refused_with_both_sizes(tmp_path):
+    config = smoke("mri_brats", tmp_path, image_size=64)
+    with pytest.raises(ValueError, match=r"120x120.*64x64"):
+        run.run(config, tmp_path / "out")
+
+
+def test_a_finished_run_is_not_overwritten(tmp_path):
+    config = smoke("mri_brats", tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/metrics.json").write_text("{}")
+    with pytest.raises(ValueError, match="finished run"):
+        run.run(config, tmp_path / "out")
+
+
+def test_main_exits_with_two(tmp_path, capsys):
+    config = load(ROOT / "mri_brats.py", "paper")
+    config.guidance.zeta = config.guidance.lam = config.guidance.rho = 0.1
+    with pytest.raises(SystemExit) as caught:
+        run.main(config, str(tmp_path / "out"))
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("error: this configuration needs")
