@@ -1,0 +1,114 @@
+"""What a guided step costs beyond the network's own work.
+
+The ideal is one forward and k backward products (with respect to the image) of the
+bare network, timed alone; the guided step is a whole compiled sampler divided by its
+steps. Both in one process, alternating, the least of several rounds.
+
+    python -m experiments.benchmarks.step_overhead --rounds=5
+"""
+
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import app, flags
+
+from mgdm_jax import factory, priors, schedules
+from mgdm_jax.defaults import Config, prior_training
+from mgdm_jax.networks import unet
+from mgdm_jax.operators import fourier, masks
+from mgdm_jax.samplers import ddnm, dps, mgdm
+from mgdm_jax.types import Guidance, Problem
+
+METHODS = {"ddnm": (ddnm, 0), "dps": (dps, 1), "mgdm": (mgdm, 2)}
+"""Module and number of backward products a step."""
+
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Alternating rounds; the least counts.")
+_STEPS = flags.DEFINE_integer("steps", 5, "Steps of the sampler timed.")
+_BATCHES = flags.DEFINE_list("batches", ["1", "4"], "Images at once.")
+_TINY = flags.DEFINE_bool("tiny", False, "A tiny network: checks that it runs.")
+
+
+def prior_of(config: Config) -> factory.Prior:
+    """Return an untrained prior of the shipped architecture."""
+    fields = config.network.to_dict()
+    spec = priors.PriorSpec("bench", fields, "v", "linear", 2.0, -1.0, 0.0, 1.0, {})
+    network = unet.UNetConfig.from_fields(fields)
+    return factory.build_prior(spec, unet.initialise(network, jax.random.key(0)))
+
+
+def ideal(prior: factory.Prior, n_backward: int) -> Callable:
+    """Return a jitted batch of one forward and n_backward products with Jᵀ."""
+
+    def one(params, x, cotangents):
+        t, level = jnp.int32(500), jnp.float32(0.1)
+        x0_hat, pullback = jax.vjp(
+            lambda x: prior.denoise(params, x, t, level).x0_hat, x
+        )
+        return x0_hat, [pullback(cotangents[i])[0] for i in range(n_backward)]
+
+    return jax.jit(jax.vmap(one, in_axes=(None, 0, 0)))
+
+
+def guided(prior: factory.Prior, module, n_steps: int) -> Callable:
+    """Return a jitted batch of whole samplers."""
+    grid = schedules.time_grid(prior.alpha_bar, schedules.time_indices(n_steps))
+    sampler = factory.make_sampler(prior, module.make_step(), grid)
+    axes = Problem(None, 0, None)  # type: ignore[arg-type]
+    return jax.jit(jax.vmap(sampler, in_axes=(0, None, axes, None)))
+
+
+def least(rounds: int, *calls: Callable[[], object]) -> list[float]:
+    """Return the least seconds of each call over alternating rounds."""
+    seconds = [[] for _ in calls]
+    for _ in range(rounds + 1):
+        for call, record in zip(calls, seconds, strict=True):
+            started = time.perf_counter()
+            jax.block_until_ready(call())
+            record.append(time.perf_counter() - started)
+    return [min(record[1:]) for record in seconds]
+
+
+def case(prior: factory.Prior, name: str, batch: int) -> str:
+    """Time one method at one batch size and return its line."""
+    module, n_backward = METHODS[name]
+    shape = prior.image_shape
+    mask = masks.make_mask("equispaced", (shape[0], shape[1]), 4, 0)
+    operator = fourier.masked_fourier(fourier.centred_to_corner_mask(mask), shape)
+    images = jax.random.uniform(jax.random.key(1), (batch, *shape))
+    y = jax.vmap(operator.forward)(images)
+    problem = Problem(operator, y, jnp.float32(0))
+    numbers = Guidance(*(jnp.float32(v) for v in (0.5, 0.01, 0.01, 0.85)))
+    keys = jax.random.split(jax.random.key(2), batch)
+    cotangents = jax.random.normal(jax.random.key(3), (batch, n_backward, *shape))
+    bare, sampler = ideal(prior, n_backward), guided(prior, module, _STEPS.value)
+    ideal_s, sampler_s = least(
+        _ROUNDS.value,
+        lambda: bare(prior.params, images, cotangents),
+        lambda: sampler(keys, prior.params, problem, numbers),
+    )
+    step_s = sampler_s / _STEPS.value
+    return (
+        f"{name:6} batch={batch} ideal={1e3 * ideal_s:.1f}ms step={1e3 * step_s:.1f}ms "
+        f"ratio={step_s / ideal_s:.2f}"
+    )
+
+
+def main(argv: list[str]) -> None:
+    """Print one line a method and batch."""
+    del argv
+    config = prior_training()
+    if _TINY.value:
+        config.network.channel_mult = (1.0, 1.0)
+    prior = prior_of(config)
+    weights = sum(int(np.size(v)) for v in jax.tree.leaves(prior.params))
+    print(f"network of {weights / 1e6:.2f} M weights, {jax.devices()[0].device_kind}")
+    for name in METHODS:
+        for batch in _BATCHES.value:
+            print(case(prior, name, int(batch)), flush=True)
+
+
+if __name__ == "__main__":
+    app.run(main)
