@@ -61,6 +61,29 @@ class GroupNorm(nnx.Module):
         return jnp.broadcast_to(mean, groups.shape).reshape(b, f)
 
 
+@jax.custom_vjp
+def silu(x: Array) -> Array:
+    """Return x · sigmoid(x), keeping its derivative for the backward products.
+
+    XLA would otherwise recompute the exponential in each of the two that a guided step
+    takes. Without a backward product the derivative is never computed.
+    """
+    return x * jax.nn.sigmoid(x)
+
+
+def _silu_fwd(x: Array) -> tuple[Array, Array]:
+    gate = jax.nn.sigmoid(x)
+    slope = gate * (1.0 + x * (1.0 - gate))
+    return x * gate, lax.optimization_barrier(slope)
+
+
+def _silu_bwd(slope: Array, cotangent: Array) -> tuple[Array]:
+    return (cotangent * slope,)
+
+
+silu.defvjp(_silu_fwd, _silu_bwd)
+
+
 def timestep_embedding(t: Array, width: int) -> Array:
     """Return [b, width]: cosines, then sines, of t at geometric frequencies."""
     half = width // 2
@@ -137,20 +160,20 @@ class ResBlock(nnx.Module):
 
     def __call__(self, x: Array, embedding: Array) -> Array:
         """Map x [b, h, w, n_in], embedding [b, n_embed] to [b, h', w', n_out]."""
-        hidden = nnx.silu(self.in_norm(x))
+        hidden = silu(self.in_norm(x))
         match self.resample:
             case "down":
                 hidden, x = average_pool(hidden), average_pool(x)
             case "up":
                 hidden, x = nearest_upsample(hidden), nearest_upsample(x)
         hidden = self.in_conv(hidden)
-        modulation = self.embed(nnx.silu(embedding))[:, None, None, :]
+        modulation = self.embed(silu(embedding))[:, None, None, :]
         if self.scale_shift:
             scale, shift = jnp.split(modulation, 2, axis=-1)
             hidden = self.out_norm(hidden) * (1.0 + scale) + shift
         else:
             hidden = self.out_norm(hidden + modulation)
-        hidden = self.out_conv(nnx.silu(hidden))
+        hidden = self.out_conv(silu(hidden))
         return hidden + (x if self.skip is None else self.skip(x))
 
 

@@ -185,7 +185,7 @@ class UNet(nnx.Module):
     def __call__(self, x: Array, t: Array, label: Array | None = None) -> Array:
         """Return the network's output for noisy images at times t (and labels)."""
         embedding = layers.timestep_embedding(t, self.config.model_channels)
-        embedding = self.time_embed[1](nnx.silu(self.time_embed[0](embedding)))
+        embedding = self.time_embed[1](layers.silu(self.time_embed[0](embedding)))
         if label is not None:
             embedding = embedding + self.label_emb(label)
         hidden = layers.pixel_unshuffle(x, self.config.patch)
@@ -197,7 +197,7 @@ class UNet(nnx.Module):
         for block in self.output_blocks:
             joined = jnp.concatenate([hidden, skips.pop()], axis=-1)
             hidden = _apply(block, joined, embedding)
-        hidden = self.out[1](nnx.silu(self.out[0](hidden)))
+        hidden = self.out[1](layers.silu(self.out[0](hidden)))
         return layers.pixel_shuffle(hidden, self.config.patch)
 
 
