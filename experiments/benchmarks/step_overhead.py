@@ -1,8 +1,9 @@
 """What a guided step costs beyond the network's own work.
 
 The ideal is one forward and k backward products (with respect to the image) of the
-bare network, timed alone and one after the other; the guided step is a whole compiled sampler divided by its
-steps. Both in one process, alternating, the least of several rounds.
+bare network, timed alone and one after the other; the guided step is a whole compiled
+sampler divided by its steps. Both in one process, alternating, the least of several
+rounds.
 
     python -m experiments.benchmarks.step_overhead --rounds=5
 """

@@ -1,0 +1,128 @@
+"""Every method on the test subject: one table, paired, with bootstrap intervals.
+
+Each method runs with the numbers its config holds, chosen on the validation subject by
+`experiments.tune`. Intervals are over slices of one person. Resumable: a method whose
+results lie in the folder is not run again.
+
+    python -m experiments.compare --config configs/mri_brats.py --levels=4,8
+"""
+
+import csv
+from pathlib import Path
+
+import jax
+import numpy as np
+from absl import app, flags
+from ml_collections import ConfigDict, config_flags
+
+from mgdm_jax import factory, metrics, reconstruction
+from mgdm_jax.defaults import Config
+
+VARIANTS = {
+    "mgdm": {},
+    "mgdm_no_r": {},
+    "mgdm_no_i": {},
+    "mgdm_no_ir": {},
+    "mgdm_no_pr": {},
+    "ddnm": {},
+    "ddnm_fbp": {"method": "ddnm", "guidance.proximal": "fbp_residual"},
+    "dps": {},
+    "dps_1000": {"method": "dps", "sampler.n_steps": 1000},
+    "ddim": {},
+}
+"""Name of a row -> what it changes in the configuration."""
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Task to compare on.")
+_LEVELS = flags.DEFINE_list("levels", None, "Accelerations, or numbers of views.")
+_ROWS = flags.DEFINE_list("rows", None, "Rows to run; default: all that apply.")
+_OUT = flags.DEFINE_string("out", "experiments/results", "Folder of the results.")
+
+
+def with_level(config: Config, level: float, changes: dict) -> Config:
+    """Return the configuration of one row at one acceleration or number of views."""
+    config = ConfigDict(config)
+    if config.task.kind == "ct":
+        config.task.n_views = int(level)
+    else:
+        config.task.acceleration = float(level)
+    config.update_from_flattened_dict(changes)
+    return config
+
+
+def psnr_ssim(config: Config) -> np.ndarray:
+    """Return PSNR, SSIM and the data residual [3, n] of one configuration."""
+    guidance = factory.resolve_guidance(config)
+    prior = factory.load_prior(config.prior.path)
+    measured = factory.load_measurements(config, prior.image_shape)
+    sampler = factory.make_sampler(
+        prior, factory.make_step(config), factory.make_grid(config, prior.alpha_bar)
+    )
+    key = jax.random.key(config.sampler.seed)
+    size = config.sampler.batch_size
+    done = reconstruction.reconstruct(key, sampler, prior, measured, guidance, size)
+    assert measured.reference is not None
+    ours = reconstruction.scores(measured.reference, done.images)
+    return np.stack([ours.psnr, ours.ssim, done.info.data_residual[:, -1]])
+
+
+def baseline(config: Config) -> np.ndarray:
+    """Return the same of the zero-filled or FBP images."""
+    prior = factory.load_prior(config.prior.path)
+    measured = factory.load_measurements(config, prior.image_shape)
+    assert measured.reference is not None
+    images = reconstruction.baselines(measured)
+    scores = reconstruction.scores(measured.reference, images)
+    return np.stack([scores.psnr, scores.ssim, np.full(len(images), np.nan)])
+
+
+def rows_of(config: Config) -> list[str]:
+    """Return the rows that apply to a task."""
+    names = _ROWS.value or list(VARIANTS)
+    return [n for n in names if n != "ddnm_fbp" or config.task.kind == "ct"]
+
+
+def line(name: str, values: np.ndarray, ours: np.ndarray) -> str:
+    """Return a Markdown row: mean ± std, and MGDM's lead with its interval."""
+    psnr, ssim, _ = values
+    lead = ours[0] - psnr
+    text = f"| {name} | {psnr.mean():.2f} ± {psnr.std():.2f} "
+    text += f"| {ssim.mean():.4f} ± {ssim.std():.4f} "
+    if not lead.any():
+        return text + "| |"
+    low, high = metrics.bootstrap_interval(lead, seed=0)
+    return text + f"| {lead.mean():+.2f} [{low:+.2f}, {high:+.2f}] |"
+
+
+def compare(config: Config, level: float, folder: Path) -> str:
+    """Run what is missing at one level and return its Markdown table."""
+    results = {"baseline": baseline(with_level(config, level, {}))}
+    for name in rows_of(config):
+        path = folder / f"{config.name}-{level:g}-{name}.csv"
+        if not path.exists():
+            changes = {"method": name} | VARIANTS[name]
+            values = psnr_ssim(with_level(config, level, changes))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("w", newline="") as file:
+                csv.writer(file).writerows(values.T.tolist())
+        results[name] = np.loadtxt(path, delimiter=",", ndmin=2).T
+        print(name, f"{results[name][0].mean():.2f} dB", flush=True)
+    ours = results["mgdm"]
+    header = (
+        "| method | PSNR / dB | SSIM | MGDM's lead / dB [95 %] |\n|---|---|---|---|"
+    )
+    body = "\n".join(line(name, values, ours) for name, values in results.items())
+    return f"{header}\n{body}"
+
+
+def main(argv: list[str]) -> None:
+    """Print and write one table a level."""
+    del argv
+    config, folder = _CONFIG.value, Path(_OUT.value)
+    for level in _LEVELS.value:
+        table = compare(config, float(level), folder)
+        (folder / f"{config.name}-{level}.md").write_text(table + "\n")
+        print(f"\n{config.name} at {level}\n{table}\n", flush=True)
+
+
+if __name__ == "__main__":
+    app.run(main)
