@@ -55,7 +55,9 @@ def psnr_ssim(config: Config) -> np.ndarray:
     prior = factory.load_prior(config.prior.path)
     measured = factory.load_measurements(config, prior.image_shape)
     sampler = factory.make_sampler(
-        prior, factory.make_step(config), factory.make_grid(config, prior.alpha_bar)
+        prior,
+        factory.make_step(config),
+        prior.grid(config.sampler.n_steps, config.sampler.time_grid),
     )
     key = jax.random.key(config.sampler.seed)
     size = config.sampler.batch_size

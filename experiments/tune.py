@@ -48,7 +48,9 @@ def tune(config: Config, method: str, chunk: int) -> dict:
     prior = factory.load_prior(config.prior.path)
     measured = factory.load_measurements(config, prior.image_shape)
     sampler = factory.make_sampler(
-        prior, factory.make_step(config), factory.make_grid(config, prior.alpha_bar)
+        prior,
+        factory.make_step(config),
+        prior.grid(config.sampler.n_steps, config.sampler.time_grid),
     )
     keys = jax.random.split(jax.random.key(config.sampler.seed), len(measured))
     problems = measured.problem(jnp.arange(len(measured)))

@@ -105,7 +105,7 @@ def prior_training() -> Config:
     config.data = ConfigDict()
     config.data.modality = "brain"
     config.data.channels = 1
-    config.data.subjects = "s1,mni152"  # training volumes, comma separated
+    config.data.subjects = "s1,s1,mni152"  # volumes; named twice, drawn twice as often
     config.data.held_back = "itk_mprage"  # volume of the validation loss, or empty
     config.data.n_validation = 12  # slices
 

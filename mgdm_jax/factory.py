@@ -1,7 +1,7 @@
 """From a configuration to objects: the one place where a name becomes a function."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -56,6 +56,35 @@ class Prior(NamedTuple):
     alpha_bar: np.ndarray
     image_shape: tuple[int, ...]
     noise_scale: float
+
+    def grid(self, n_steps: int, kind: str = "ddnm") -> TimeGrid:
+        """Return the reverse times of n_steps network evaluations."""
+        indices = schedules.time_indices(n_steps, len(self.alpha_bar), kind)
+        return schedules.time_grid(self.alpha_bar, indices)
+
+
+class Setup(NamedTuple):
+    """Everything a configuration names, ready to be jitted."""
+
+    prior: Prior
+    measurements: Measurements
+    sampler: Sampler
+
+
+def build(config: Config) -> Setup:
+    """Return prior, measurements and sampler of a configuration.
+
+    Raises:
+      ValueError: with one line, for whatever cannot be used.
+    """
+    prior = load_prior(
+        config.prior.path,
+        clip_denoised=config.prior.clip_denoised,
+        clip_gradient=config.prior.clip_gradient,
+    )
+    grid = prior.grid(config.sampler.n_steps, config.sampler.time_grid)
+    sampler = make_sampler(prior, make_step(config), grid)
+    return Setup(prior, load_measurements(config, prior.image_shape), sampler)
 
 
 def load_prior(
@@ -181,14 +210,6 @@ def _proximal(config: Config) -> proximal.ProximalFn:
             )
 
 
-def make_grid(config: Config, alpha_bar: np.ndarray) -> TimeGrid:
-    """Return the reverse times of `config.sampler`."""
-    indices = schedules.time_indices(
-        config.sampler.n_steps, len(alpha_bar), config.sampler.time_grid
-    )
-    return schedules.time_grid(alpha_bar, indices)
-
-
 def make_sampler(prior: Prior, step: StepFn, grid: TimeGrid) -> Sampler:
     """Return (key, params, problem, guidance) -> (image, diagnostics), not jitted."""
 
@@ -221,7 +242,10 @@ def resolve_guidance(config: Config) -> Guidance:
     given = {name: config.guidance[name] for name in ("zeta", "lam", "rho")}
     given["eta"] = config.sampler.eta
     tuned = _tuned(config)
-    values = {k: tuned.get(k) if v is None else v for k, v in given.items()}
+    values: dict[str, Any] = {
+        name: tuned.get(name) if value is None else value
+        for name, value in given.items()
+    }
     for name, value in values.items():
         if value is None:
             raise ValueError(
@@ -230,7 +254,7 @@ def resolve_guidance(config: Config) -> Guidance:
             )
         if not 0 <= value <= (1 if name == "eta" else np.inf):
             raise ValueError(f"{name} must not be negative, eta at most 1: {value}.")
-    return Guidance(**{k: jnp.float32(v) for k, v in values.items()})
+    return Guidance.of(**values)
 
 
 def _tuned(config: Config) -> dict[str, float]:

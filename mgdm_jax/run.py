@@ -34,7 +34,9 @@ def run(config: Config, workdir: Path) -> dict:
     )
     measurements = factory.load_measurements(config, prior.image_shape)
     sampler = factory.make_sampler(
-        prior, factory.make_step(config), factory.make_grid(config, prior.alpha_bar)
+        prior,
+        factory.make_step(config),
+        prior.grid(config.sampler.n_steps, config.sampler.time_grid),
     )
     started = time.monotonic()
     with tqdm(total=len(measurements), unit="image", desc=config.method) as bar:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 
 Array = jax.Array
 Params = Any
@@ -68,7 +69,7 @@ class Problem(NamedTuple):
 
     operator: Any
     measurement: Array
-    noise_std: Array
+    noise_std: Array | float = 0.0
 
 
 class Guidance(NamedTuple):
@@ -85,6 +86,11 @@ class Guidance(NamedTuple):
     lam: Array
     rho: Array
     eta: Array
+
+    @classmethod
+    def of(cls, *, zeta: float, lam: float, rho: float, eta: float) -> "Guidance":
+        """Return the numbers as float32 scalars: an int 0 would compile anew."""
+        return cls(*(jnp.float32(value) for value in (zeta, lam, rho, eta)))
 
 
 class TimeGrid(NamedTuple):

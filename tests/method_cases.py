@@ -50,7 +50,7 @@ OPERATORS = {
 
 
 def guidance(zeta=0.3, lam=0.05, rho=0.1, eta=0.7) -> Guidance:
-    return Guidance(*(jnp.float32(v) for v in (zeta, lam, rho, eta)))
+    return Guidance.of(zeta=zeta, lam=lam, rho=rho, eta=eta)
 
 
 def grid(n_steps=8):

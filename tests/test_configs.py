@@ -62,7 +62,7 @@ def test_paper_scale_builds(path):
     channels = network["in_channels"]
     facts = priors.PriorSpec("paper", network, "eps", "linear", 2.0, -1.0, 0.0, 1.0, {})
     prior = factory.build_prior(facts)
-    grid = factory.make_grid(config, prior.alpha_bar)
+    grid = prior.grid(config.sampler.n_steps, config.sampler.time_grid)
     assert grid.t.shape == (config.sampler.n_steps,)
     size = network["image_size"]
     mask = abstract((size, size))

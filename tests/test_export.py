@@ -6,7 +6,7 @@ import operator_cases
 import pytest
 import tiny
 
-from mgdm_jax import factory, schedules
+from mgdm_jax import factory
 from mgdm_jax.networks import unet
 from mgdm_jax.samplers import mgdm
 from mgdm_jax.types import Guidance, Problem
@@ -23,8 +23,7 @@ def exported(name, platforms):
     operator, facts = make(), tiny.spec(16, channels)
     network = unet.UNetConfig.from_fields(facts.network)
     prior = factory.build_prior(facts, unet.initialise(network, jax.random.key(0)))
-    grid = schedules.time_grid(prior.alpha_bar, schedules.time_indices(3))
-    sampler = factory.make_sampler(prior, mgdm.make_step(), grid)
+    sampler = factory.make_sampler(prior, mgdm.make_step(), prior.grid(3))
     y = operator.forward(jnp.ones(operator.image_shape))
     problem = Problem(operator, jnp.stack([y, y]), jnp.float32(0))
     guidance = Guidance(*(jnp.ones(3) for _ in range(4)))

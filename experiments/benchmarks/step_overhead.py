@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
-from mgdm_jax import factory, priors, schedules
+from mgdm_jax import factory, priors
 from mgdm_jax.defaults import Config, prior_training
 from mgdm_jax.networks import unet
 from mgdm_jax.operators import fourier, masks
@@ -60,8 +60,7 @@ def ideal(prior: factory.Prior, n_backward: int) -> Callable:
 
 def guided(prior: factory.Prior, module, n_steps: int) -> Callable:
     """Return a jitted batch of whole samplers."""
-    grid = schedules.time_grid(prior.alpha_bar, schedules.time_indices(n_steps))
-    sampler = factory.make_sampler(prior, module.make_step(), grid)
+    sampler = factory.make_sampler(prior, module.make_step(), prior.grid(n_steps))
     axes = Problem(None, 0, None)  # type: ignore[arg-type]
     return jax.jit(jax.vmap(sampler, in_axes=(0, None, axes, None)))
 
@@ -86,7 +85,7 @@ def case(prior: factory.Prior, name: str, batch: int) -> str:
     images = jax.random.uniform(jax.random.key(1), (batch, *shape))
     y = jax.vmap(operator.forward)(images)
     problem = Problem(operator, y, jnp.float32(0))
-    numbers = Guidance(*(jnp.float32(v) for v in (0.5, 0.01, 0.01, 0.85)))
+    numbers = Guidance.of(zeta=0.5, lam=0.01, rho=0.01, eta=0.85)
     keys = jax.random.split(jax.random.key(2), batch)
     bare, sampler = ideal(prior, n_backward), guided(prior, module, _STEPS.value)
     ideal_s, sampler_s = least(
