@@ -52,13 +52,7 @@ def with_level(config: Config, level: float, changes: dict) -> Config:
 def psnr_ssim(config: Config) -> np.ndarray:
     """Return PSNR, SSIM and the data residual [3, n] of one configuration."""
     guidance = factory.resolve_guidance(config)
-    prior = factory.load_prior(config.prior.path)
-    measured = factory.load_measurements(config, prior.image_shape)
-    sampler = factory.make_sampler(
-        prior,
-        factory.make_step(config),
-        prior.grid(config.sampler.n_steps, config.sampler.time_grid),
-    )
+    prior, measured, sampler = factory.build(config)
     key = jax.random.key(config.sampler.seed)
     size = config.sampler.batch_size
     done = reconstruction.reconstruct(key, sampler, prior, measured, guidance, size)
@@ -69,8 +63,7 @@ def psnr_ssim(config: Config) -> np.ndarray:
 
 def baseline(config: Config) -> np.ndarray:
     """Return the same of the zero-filled or FBP images."""
-    prior = factory.load_prior(config.prior.path)
-    measured = factory.load_measurements(config, prior.image_shape)
+    measured = factory.build(config).measurements
     assert measured.reference is not None
     images = reconstruction.baselines(measured)
     scores = reconstruction.scores(measured.reference, images)
@@ -120,7 +113,7 @@ def main(argv: list[str]) -> None:
     """Print and write one table a level."""
     del argv
     config, folder = _CONFIG.value, Path(_OUT.value)
-    for level in _LEVELS.value:
+    for level in _LEVELS.value or ():
         table = compare(config, float(level), folder)
         (folder / f"{config.name}-{level}.md").write_text(table + "\n")
         print(f"\n{config.name} at {level}\n{table}\n", flush=True)

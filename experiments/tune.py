@@ -45,13 +45,7 @@ def tune(config: Config, method: str, chunk: int) -> dict:
     """Return the chosen numbers of one method, with every candidate's PSNR."""
     config = ConfigDict(config)
     config.method = method
-    prior = factory.load_prior(config.prior.path)
-    measured = factory.load_measurements(config, prior.image_shape)
-    sampler = factory.make_sampler(
-        prior,
-        factory.make_step(config),
-        prior.grid(config.sampler.n_steps, config.sampler.time_grid),
-    )
+    prior, measured, sampler = factory.build(config)
     keys = jax.random.split(jax.random.key(config.sampler.seed), len(measured))
     problems = measured.problem(jnp.arange(len(measured)))
     reference = jnp.asarray(measured.reference)

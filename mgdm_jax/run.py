@@ -27,17 +27,7 @@ def run(config: Config, workdir: Path) -> dict:
         raise ValueError(f"{workdir} holds a finished run; give another --workdir.")
     guidance = factory.resolve_guidance(config)
     config = _resolved(config, guidance)
-    prior = factory.load_prior(
-        config.prior.path,
-        clip_denoised=config.prior.clip_denoised,
-        clip_gradient=config.prior.clip_gradient,
-    )
-    measurements = factory.load_measurements(config, prior.image_shape)
-    sampler = factory.make_sampler(
-        prior,
-        factory.make_step(config),
-        prior.grid(config.sampler.n_steps, config.sampler.time_grid),
-    )
+    prior, measurements, sampler = factory.build(config)
     started = time.monotonic()
     with tqdm(total=len(measurements), unit="image", desc=config.method) as bar:
         result = reconstruction.reconstruct(
