@@ -27,12 +27,14 @@ class Checkpoints:
             Path(folder).absolute(),
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=checkpoint_managers.LatestN(keep),
+                # The next step donates the state's buffers: write them out first.
+                enable_async_checkpointing=False,
             ),
             item_names=("state", "data"),
         )
 
     def save(self, state: TrainState, iterator: Any) -> None:
-        """Save asynchronously under the state's step."""
+        """Save under the state's step; returns when it lies on disk."""
         self._manager.save(
             int(state.step),
             args=ocp.args.Composite(
@@ -61,6 +63,5 @@ class Checkpoints:
         return restored["state"]
 
     def close(self) -> None:
-        """Wait for saves under way."""
-        self._manager.wait_until_finished()
+        """Close the manager."""
         self._manager.close()

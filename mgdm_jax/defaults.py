@@ -100,7 +100,8 @@ def prior_training() -> Config:
     """Return the fields of `mgdm_jax.train`, for brains of one channel."""
     config: Config = ConfigDict()
     config.name = "brain_t1"
-    config.init = ""  # prior file to start from where no checkpoint exists
+    config.init = "auto"  # where no checkpoint exists: the shipped prior of this name
+    # if there is one; or another name or file; empty: fresh weights
 
     config.data = ConfigDict()
     config.data.modality = "brain"
@@ -148,6 +149,7 @@ def prior_training() -> Config:
 
 def shorten(config: Config) -> Config:
     """Return a training that takes seconds: a few steps of a tiny network."""
+    config.init = ""
     config.network.channel_mult = (1.0, 1.0)
     config.train.batch_size = 2
     config.train.n_steps = 4

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from mgdm_jax import factory, reconstruction, results
 from mgdm_jax.defaults import Config
+from mgdm_jax.operators import spectrum
 
 
 def run(config: Config, workdir: Path) -> dict:
@@ -77,6 +78,9 @@ def cli() -> None:
     )
     flags.mark_flag_as_required("config")
     jax.config.config_with_absl()
+    # The second start of a command need not compile again.
+    cache = spectrum.default_cache_dir() / "xla"
+    jax.config.update("jax_compilation_cache_dir", str(cache))
     app.run(lambda _: main(config.value, workdir.value))
 
 

@@ -50,8 +50,10 @@ def build(config: Config) -> Run:
     init_key, run_key = jax.random.split(jax.random.key(config.train.seed))
     apply = unet.make_apply(network)
     params = unet.initialise(network, init_key)
-    if config.init:
-        params = priors.transfer(priors.load(config.init)[1], params)
+    donor = _donor(config)
+    if donor:
+        logging.info("starting from the weights of prior %s", donor)
+        params = priors.transfer(priors.load(donor)[1], params)
     params = jax.tree.map(jnp.asarray, params)
     train = config.train
     tx = training.optimiser(
@@ -70,6 +72,13 @@ def build(config: Config) -> Run:
     )
 
 
+def _donor(config: Config) -> str:
+    """Return the prior to start from: "auto" is the shipped one of the same name."""
+    if config.init != "auto":
+        return config.init
+    return config.name if config.name in priors.shipped() else ""
+
+
 def make_spec(config: Config) -> priors.PriorSpec:
     """Return the facts that travel with the weights."""
     return priors.PriorSpec(
@@ -81,7 +90,7 @@ def make_spec(config: Config) -> priors.PriorSpec:
         offset=config.units.offset,
         low=config.units.low,
         high=config.units.high,
-        training={"subjects": config.data.subjects},
+        training={"subjects": config.data.subjects, "started_from": _donor(config)},
     )
 
 
@@ -123,7 +132,7 @@ def _loop(
     workdir: Path,
 ) -> None:
     train, spec = run.config.train, run.spec
-    validation = _validation_images(run)
+    monitored = _monitored_images(run)
     losses, started = [], time.monotonic()
     bar = tqdm(
         total=train.n_steps, initial=int(state.step), unit="step", mininterval=30
@@ -136,8 +145,8 @@ def _loop(
             row = {"step": step, "loss": float(np.mean(jax.device_get(losses)))}
             row["seconds"] = round(time.monotonic() - started, 1)
             losses = []
-            if validation is not None and step % train.validate_every == 0:
-                row |= _validate(run, state, validation)
+            if step % train.validate_every == 0:
+                row |= _validate(run, state, monitored)
             _append(workdir / "metrics.csv", row)
             bar.set_postfix(loss=f"{row['loss']:.4f}")
         if step % train.save_every == 0 or step == train.n_steps:
@@ -151,26 +160,40 @@ def _loop(
     bar.close()
 
 
-def _validation_images(run: Run) -> np.ndarray | None:
-    data = run.config.data
-    if not data.held_back:
-        return None
-    images = pipelines.validation_slices(
-        data.modality, data.held_back, data.n_validation, channels=data.channels
-    )
-    return run.spec.scale * images + run.spec.offset
+def _monitored_images(run: Run) -> dict[str, np.ndarray]:
+    """Return un-augmented slices, network units: held back ("val") and seen ("train").
+
+    Both losses side by side show whether the prior generalises.
+    """
+    data, spec = run.config.data, run.spec
+    subjects = {"train": data.subjects.split(",")[0], "val": data.held_back}
+    return {
+        name: spec.scale
+        * pipelines.validation_slices(
+            data.modality, subject, data.n_validation, channels=data.channels
+        )
+        + spec.offset
+        for name, subject in subjects.items()
+        if subject
+    }
 
 
-def _validate(run: Run, state: training.TrainState, images: np.ndarray) -> dict:
-    values = np.asarray(run.evaluate(state.ema_params, images))
-    return {f"eps_t{t}": float(v) for t, v in zip(LEVELS, values, strict=True)}
+def _validate(
+    run: Run, state: training.TrainState, monitored: dict[str, np.ndarray]
+) -> dict[str, float]:
+    """Return the ε-loss of each image set at each of `LEVELS`."""
+    row = {}
+    for name, images in monitored.items():
+        values = np.asarray(run.evaluate(state.ema_params, images))
+        row |= {f"{name}_t{t}": float(v) for t, v in zip(LEVELS, values, strict=True)}
+    return row
 
 
 def _append(path: Path, row: dict) -> None:
-    fields = ["step", "loss", "seconds", *(f"eps_t{t}" for t in LEVELS)]
+    levels = [f"{name}_t{t}" for name in ("val", "train") for t in LEVELS]
     new = not path.exists()
     with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, fields)
+        writer = csv.DictWriter(file, ["step", "loss", "seconds", *levels])
         if new:
             writer.writeheader()
         writer.writerow(row)

@@ -1,7 +1,7 @@
 """Prior of complex brain images, 120x120, two channels, simulated smooth phase.
 
-Stands in for the paper's fastMRI prior; started from the magnitude prior, of which all
-but the first and the last layer fit.
+Stands in for the paper's fastMRI prior; its first training started from the magnitude
+prior (`--config.init=brain_t1`), of which all but the first and the last layer fit.
 
     python -m mgdm_jax.train --config configs/priors/brain_complex.py
 """
@@ -12,13 +12,9 @@ from mgdm_jax import defaults
 def get_config(arg: str = "") -> defaults.Config:
     config = defaults.prior_training()
     config.name = "brain_complex"
-    config.init = "brain_t1"
     config.data.channels = 2
     config.network.in_channels = config.network.out_channels = 2
     config.units.scale = 1.0  # an offset would turn the phase
     config.units.offset = 0.0
     config.units.low = -1.0
-    if arg == "smoke":
-        config.init = ""
-        return defaults.shorten(config)
-    return config
+    return defaults.shorten(config) if arg == "smoke" else config

@@ -1,8 +1,8 @@
 """Prior of chest CT, 160x160, clip((HU + 1024) / 2048, 0, 1), from the embedded sample.
 
-Stands in for the paper's LIDC prior; started from the brain prior, whose every layer
-fits. Lung1 is held back; to go on with all:
-`--config.data.subjects=totalsegmentator,lung1 --config.data.held_back=''`.
+Stands in for the paper's LIDC prior; its first training started from the brain prior
+(`--config.init=brain_t1`), whose every layer fits. One subject is held back; to go on
+with all: `--config.data.subjects=totalsegmentator,lung1 --config.data.held_back=''`.
 
     python -m mgdm_jax.train --config configs/priors/chest_ct.py
 """
@@ -13,14 +13,10 @@ from mgdm_jax import defaults
 def get_config(arg: str = "") -> defaults.Config:
     config = defaults.prior_training()
     config.name = "chest_ct"
-    config.init = "brain_t1"
     config.data.modality = "chest"
     config.data.subjects = "totalsegmentator"
     config.data.held_back = "lung1"
     config.network.image_size = 160
     config.network.attention_resolutions = (20,)
     config.train.batch_size = 4
-    if arg == "smoke":
-        config.init = ""
-        return defaults.shorten(config)
-    return config
+    return defaults.shorten(config) if arg == "smoke" else config
