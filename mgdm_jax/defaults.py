@@ -42,7 +42,7 @@ def reconstruction() -> Config:
     config.guidance.zeta = placeholder(float)  # inner step; DPS's step as well
     config.guidance.lam = placeholder(float)  # proximal weight
     config.guidance.rho = placeholder(float)  # discrepancy step
-    config.guidance.proximal = "spectral"  # or cg; CT also fbp_residual
+    config.guidance.proximal = "spectral"  # or cg; CT also fbp_residual, fbp_merge
     config.guidance.residual = "squared"  # or norm: un-squared in the inner gradient
     config.guidance.discrepancy_norm = "squared"  # or norm
     config.guidance.zeta_scaling = "algorithm2"  # or eq13: zeta / sqrt(alpha_bar)

@@ -187,7 +187,7 @@ def _options(
         use_outer=outer,
         use_discrepancy=discrepancy,
         proximal_fn=_proximal(config),
-        symmetric=guidance.proximal != "fbp_residual",
+        symmetric=guidance.proximal in ("spectral", "cg"),
         zeta_scaling=guidance.zeta_scaling,
         residual=guidance.residual,
         discrepancy_norm=guidance.discrepancy_norm,
@@ -203,10 +203,12 @@ def _proximal(config: Config) -> proximal.ProximalFn:
             return proximal.conjugate_gradient()
         case "fbp_residual" if config.task.kind == "ct":
             return proximal.fbp_residual
+        case "fbp_merge" if config.task.kind == "ct" and not config.data.path:
+            return proximal.fbp_merge
         case other:
             raise ValueError(
-                "guidance.proximal must be spectral, cg or, for CT, fbp_residual, "
-                f"got {other!r}."
+                "guidance.proximal must be spectral, cg or, for CT, fbp_residual (or "
+                f"fbp_merge on simulated views), got {other!r}."
             )
 
 

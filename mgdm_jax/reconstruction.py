@@ -10,7 +10,7 @@ import numpy as np
 from mgdm_jax import metrics
 from mgdm_jax.factory import Prior, Sampler
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.operators import radon
+from mgdm_jax.operators import radon, sparse_views
 from mgdm_jax.types import Array, Guidance, StepInfo
 
 
@@ -72,6 +72,9 @@ def baselines(measurements: Measurements) -> np.ndarray:
     def baseline(operator: Any, measurement: Array) -> Array:
         if isinstance(operator, radon.ParallelBeam):
             return radon.fbp(operator, measurement)
+        if isinstance(operator, sparse_views.SparseViews):
+            factor = operator.measured.size / operator.measured.sum()
+            return factor * radon.fbp(operator.full, measurement)
         return operator.adjoint(measurement)
 
     axis = 0 if measurements.per_image else None

@@ -11,7 +11,7 @@ from mgdm_jax import measurements
 from mgdm_jax.data import pipelines
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.operators import coils, fourier, masks, radon
+from mgdm_jax.operators import coils, fourier, masks, radon, sparse_views
 from mgdm_jax.types import Array
 
 
@@ -67,8 +67,11 @@ def _simulated(shape: tuple[int, ...], n_coils: int) -> str:
 
 def _ct(config: Config, images: np.ndarray) -> Measurements:
     n_views = config.task.n_views
-    angles = np.arange(n_views) * (180 / n_views)
-    operator = measurements.projector(angles, images.shape[-1])
+    if config.guidance.proximal == "fbp_merge":
+        operator = sparse_views.sparse_views(n_views, images.shape[-1])
+    else:
+        angles = np.arange(n_views) * (180 / n_views)
+        operator = measurements.projector(angles, images.shape[-1])
     # Nothing outside the inscribed circle is seen; the reference says so as well.
     images = images * radon.inscribed_circle(images.shape[-1])
     facts = {
@@ -113,4 +116,6 @@ def _sampled(operator: Any) -> Callable[[Array], Array]:
     """Return y -> y with unsampled k-space set to zero."""
     if isinstance(operator, radon.ParallelBeam):
         return lambda y: y
+    if isinstance(operator, sparse_views.SparseViews):
+        return lambda y: operator.measured[:, None] * y
     return lambda y: jnp.where(operator.mask > 0, y, 0)

@@ -2,7 +2,8 @@
 
 x0_bar = argmin_x ½‖A x - y‖² + λ/2 ‖x - x0_tilde‖². Closed form for every operator
 with a spectrum (`spectral`), by conjugate gradients elsewhere (`conjugate_gradient`),
-and, for CT, in the sinogram form of FBP, which is no minimiser (`fbp_residual`).
+and, for CT, in the sinogram forms of FBP, which are no minimisers (`fbp_residual`,
+`fbp_merge`).
 """
 
 from collections.abc import Callable
@@ -54,6 +55,18 @@ def fbp_residual(problem: Problem, x0_tilde: Array, lam: Array) -> Array:
     """
     misfit = problem.measurement - problem.operator.forward(x0_tilde)
     return x0_tilde + radon.fbp(problem.operator, misfit) / (1.0 + lam)
+
+
+def fbp_merge(problem: Problem, x0_tilde: Array, lam: Array) -> Array:
+    """Return FBP(s + m (y - s) / (1 + λ)), s = R x: measured views merged, then FBP.
+
+    Needs a `SparseViews` operator. FBP ∘ R is not the identity, so every step blurs,
+    also where data and image agree; `fbp_residual` does not.
+    """
+    operator = problem.operator
+    sinogram = operator.full.forward(x0_tilde)
+    change = operator.measured[:, None] * (problem.measurement - sinogram)
+    return radon.fbp(operator.full, sinogram + change / (1.0 + lam))
 
 
 def gap(problem: Problem, x0_tilde: Array, x0_bar: Array, lam: Array) -> Array:

@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import method_cases as cases
 import numpy as np
 import pytest
-from helpers import dense_matrix, dense_prox
+from helpers import check_adjoint, dense_matrix, dense_prox
 
 from mgdm_jax.guidance import proximal
+from mgdm_jax.operators import radon, sparse_views
+from mgdm_jax.types import Problem
 
 
 @pytest.mark.parametrize("operator_name", cases.OPERATORS)
@@ -28,6 +30,30 @@ def test_gap_sees_a_wrong_point(key):
     _, problem, _ = cases.gaussian_case("real")
     x = jax.random.normal(key, problem.operator.image_shape)
     assert proximal.gap(problem, x, x, jnp.float32(0.1)) > 0.1
+
+
+def test_fbp_merge_keeps_agreeing_views_and_takes_over_the_others(key):
+    operator = sparse_views.sparse_views(3, 16, n_full=12)
+    image = jnp.where(
+        radon.inscribed_circle(16), jax.random.uniform(key, (16, 16)), 0.0
+    )
+    problem = Problem(operator, operator.forward(image))
+    agreeing = proximal.fbp_merge(problem, image, jnp.float32(0.1))
+    filtered = radon.fbp(operator.full, operator.full.forward(image))
+    np.testing.assert_allclose(agreeing, filtered, atol=1e-5)
+    zero = jnp.zeros((16, 16))
+    from_zero = proximal.fbp_merge(problem, zero, jnp.float32(1.0))
+    want = 0.5 * radon.fbp(operator.full, problem.measurement)
+    np.testing.assert_allclose(from_zero, want, atol=1e-5)
+
+
+def test_sparse_views_are_a_matched_pair_with_the_few_view_projector(key):
+    operator = sparse_views.sparse_views(3, 16, n_full=12)
+    check_adjoint(operator, key)
+    few = radon.parallel_beam(np.arange(3) * 60.0, 16)
+    image = jax.random.normal(key, (16, 16))
+    views = operator.forward(image)[::4] * operator.full.scale
+    np.testing.assert_allclose(views, few.forward(image) * few.scale, atol=1e-3)
 
 
 def test_fbp_form_moves_towards_the_data(key):
