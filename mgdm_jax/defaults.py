@@ -38,15 +38,7 @@ def reconstruction() -> Config:
     config.prior.clip_denoised = True
     config.prior.clip_gradient = "through"  # or straight: gradients pass the clip
 
-    config.guidance = ConfigDict()  # None: the value of `tuned` for method and task
-    config.guidance.zeta = placeholder(float)  # inner step; DPS's step as well
-    config.guidance.lam = placeholder(float)  # proximal weight
-    config.guidance.rho = placeholder(float)  # discrepancy step
-    config.guidance.proximal = "spectral"  # or cg; CT also fbp_residual, fbp_merge
-    config.guidance.residual = "squared"  # or norm: un-squared in the inner gradient
-    config.guidance.discrepancy_norm = "squared"  # or norm
-    config.guidance.zeta_scaling = "algorithm2"  # or eq13: zeta / sqrt(alpha_bar)
-    config.guidance.through_inner = False  # second-order discrepancy gradient
+    config.guidance = _guidance()
 
     config.sampler = ConfigDict()
     config.sampler.n_steps = 100  # network evaluations
@@ -57,6 +49,20 @@ def reconstruction() -> Config:
 
     config.tuned = ConfigDict()  # tuned.<method>.<level> = (zeta, lam, rho, eta)
     return config
+
+
+def _guidance() -> Config:
+    """Return the numbers (None: the value of `tuned` for method and task) and forms."""
+    guidance: Config = ConfigDict()
+    guidance.zeta = placeholder(float)  # inner step; DPS's step as well
+    guidance.lam = placeholder(float)  # proximal weight
+    guidance.rho = placeholder(float)  # discrepancy step
+    guidance.proximal = "spectral"  # or cg; CT also fbp_residual, fbp_merge
+    guidance.residual = "squared"  # or norm: un-squared in the inner gradient
+    guidance.discrepancy_norm = "squared"  # or norm
+    guidance.zeta_scaling = "algorithm2"  # or eq13: zeta / sqrt(alpha_bar)
+    guidance.through_inner = False  # second-order discrepancy gradient
+    return guidance
 
 
 def shrink(config: Config, arg: str) -> Config:
