@@ -139,18 +139,24 @@ def prior_training() -> Config:
     config.loss.weight = "v"  # eps-loss / alpha_bar: every noise level counts alike
     config.loss.time_power = 1.5  # visits t < 500 in 63 % of the draws
 
-    config.train = ConfigDict()
-    config.train.seed = 0
-    config.train.batch_size = 6
-    config.train.n_steps = 60_000
-    config.train.learning_rate = 7e-4
-    config.train.warmup_steps = 300
-    config.train.decay_share = 0.15  # last share of the steps, cooling to zero
-    config.train.ema_decay = 0.9995
-    config.train.log_every = 100
-    config.train.validate_every = 500
-    config.train.save_every = 250
+    config.train = _optimisation()
     return config
+
+
+def _optimisation() -> Config:
+    """Return steps, learning rate, moving average and how often to report."""
+    train: Config = ConfigDict()
+    train.seed = 0
+    train.batch_size = 6
+    train.n_steps = 60_000
+    train.learning_rate = 7e-4
+    train.warmup_steps = 300
+    train.decay_share = 0.15  # last share of the steps, cooling to zero
+    train.ema_decay = 0.9995
+    train.log_every = 100
+    train.validate_every = 500
+    train.save_every = 250
+    return train
 
 
 def shorten(config: Config) -> Config:
