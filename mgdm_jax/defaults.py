@@ -47,7 +47,7 @@ def reconstruction() -> Config:
     config.sampler.batch_size = 4
     config.sampler.time_grid = "ddnm"  # or leading, linspace
 
-    config.tuned = ConfigDict()  # tuned.<method>.<level> = (zeta, lam, rho, eta)
+    config.tuned = starting_values()  # tuned.<method>.<level> = zeta, lam, rho, eta
     return config
 
 
@@ -63,6 +63,28 @@ def _guidance() -> Config:
     guidance.zeta_scaling = "algorithm2"  # or eq13: zeta / sqrt(alpha_bar)
     guidance.through_inner = False  # second-order discrepancy gradient
     return guidance
+
+
+def starting_values() -> Config:
+    """Return (zeta, lam, rho, eta) of every method, NOT yet chosen on validation.
+
+    Placeholders from probes of two validation slices (itk_mprage, 25 to 50 steps, the
+    2,750-step brain prior), until `experiments.tune` has run on full priors.
+    """
+    tuned: Config = ConfigDict()
+    numbers = {
+        "mgdm": (1.0, 1e-3, 0.02, 1.0),
+        "mgdm_no_pr": (0.5, 0.0, 0.0, 0.85),
+        "mgdm_no_ir": (0.0, 1e-2, 0.0, 1.0),
+        "mgdm_no_i": (0.0, 1e-3, 0.01, 1.0),
+        "mgdm_no_r": (1.5, 1e-3, 0.0, 1.0),
+        "ddim": (0.0, 0.0, 0.0, 1.0),
+        "ddnm": (0.0, 0.0, 0.0, 1.0),
+        "dps": (3.0, 0.0, 0.0, 1.0),
+    }
+    for method, values in numbers.items():
+        tuned[method] = {"4": values}
+    return tuned
 
 
 def shrink(config: Config, arg: str) -> Config:

@@ -1,0 +1,101 @@
+"""Tables against hand-computed values, quadrature against closed forms, time grids."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mgdm_jax import schedules
+
+
+def test_linear_table():
+    table = schedules.discrete_vp("linear")
+    assert table.dtype == np.float64
+    np.testing.assert_allclose(table[0], 1 - 1e-4, rtol=1e-12)
+    second = (1 - 1e-4) * (1 - 1e-4 - (0.02 - 1e-4) / 999)
+    np.testing.assert_allclose(table[1], second, rtol=1e-12)
+    betas = np.linspace(1e-4, 0.02, 1000)
+    np.testing.assert_allclose(table[-1], np.exp(np.log1p(-betas).sum()), rtol=1e-9)
+
+
+def test_linear_schedule_of_another_length_spans_the_same_process():
+    full, short = (schedules.discrete_vp("linear", n) for n in (1000, 250))
+    np.testing.assert_allclose(np.log(short[-1]), np.log(full[-1]), rtol=0.03)
+
+
+def test_cosine_table():
+    table = schedules.discrete_vp("cosine")
+    edge = np.cos((np.array([0, 500]) / 1000 + 0.008) / 1.008 * np.pi / 2) ** 2
+    np.testing.assert_allclose(table[499], edge[1] / edge[0], rtol=1e-9)
+    assert schedules.cosine_betas().max() == 0.999
+
+
+def test_scaled_linear_betas():
+    betas = schedules.scaled_linear_betas()
+    np.testing.assert_allclose(betas[[0, -1]], [0.00085, 0.012])
+    np.testing.assert_allclose(np.diff(np.sqrt(betas), 2), 0, atol=1e-12)
+
+
+def test_unknown_schedule_is_named():
+    with pytest.raises(ValueError, match=r"linear, cosine or scaled_linear.*'sine'"):
+        schedules.discrete_vp("sine")
+
+
+def test_continuous_vp_by_quadrature_agrees_with_the_closed_form():
+    marginal = schedules.continuous_vp(lambda t: 0.1 + t * 19.9)
+    t = jnp.linspace(0.01, 1.0, 37)
+    for got, want in zip(marginal(t), schedules.linear_vp(t), strict=True):
+        np.testing.assert_allclose(got, want, rtol=2e-4)
+
+
+def test_continuous_vp_of_another_beta():
+    """∫₀ᵗ 6 s² ds = 2 t³."""
+    mu, sigma = schedules.continuous_vp(lambda t: 6.0 * t**2)(jnp.float32([0.3, 0.9]))
+    integral = 2 * np.array([0.3, 0.9]) ** 3
+    np.testing.assert_allclose(mu, np.exp(-integral / 2), rtol=1e-4)
+    np.testing.assert_allclose(sigma, np.sqrt(1 - np.exp(-integral)), rtol=1e-3)
+
+
+def test_ve_and_vp_are_one_process(key):
+    table = schedules.discrete_vp("linear")
+    x_t, level = jax.random.normal(key, (5,)), jnp.float32(table[700])
+    x_sigma, sigma = schedules.vp_to_ve(x_t, level)
+    back, level_back = schedules.ve_to_vp(x_sigma, sigma)
+    np.testing.assert_allclose(back, x_t, rtol=1e-5)
+    np.testing.assert_allclose(level_back, level, rtol=1e-5)
+    np.testing.assert_allclose(np.sqrt((1 - table[-1]) / table[-1]), 157, atol=1)
+
+
+def test_geometric_sigmas():
+    sigmas = schedules.geometric_sigmas(5, 0.01, 100.0)
+    np.testing.assert_allclose(sigmas, [100, 10, 1, 0.1, 0.01])
+
+
+@pytest.mark.parametrize("n_steps", [1, 20, 100, 200, 350, 1000])
+@pytest.mark.parametrize("kind", ["ddnm", "leading", "linspace"])
+def test_grids_have_exactly_n_steps(n_steps, kind):
+    indices = schedules.time_indices(n_steps, 1000, kind)
+    assert len(indices) == n_steps
+    assert np.all(np.diff(indices) < 0)
+    assert indices[-1] >= 0 and indices[0] <= 999
+
+
+def test_grids_of_the_codes():
+    assert list(schedules.time_indices(100)) == list(range(990, -1, -10))
+    assert schedules.time_indices(350)[0] == 997
+    assert schedules.time_indices(350, kind="leading")[0] == 698
+    assert list(schedules.time_indices(3, kind="linspace")) == [999, 500, 0]
+
+
+def test_last_step_ends_clean():
+    table = schedules.discrete_vp("linear")
+    grid = schedules.time_grid(table, schedules.time_indices(10))
+    assert grid.alpha_bar_next[-1] == 1
+    np.testing.assert_array_equal(grid.alpha_bar_next[:-1], grid.alpha_bar[1:])
+    np.testing.assert_allclose(grid.alpha_bar, table[grid.t], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("n_steps", "kind"), [(0, "ddnm"), (1001, "ddnm"), (5, "x")])
+def test_bad_grids_are_refused(n_steps, kind):
+    with pytest.raises(ValueError, match="must"):
+        schedules.time_indices(n_steps, 1000, kind)
