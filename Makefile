@@ -1,15 +1,17 @@
 # Each target sets itself up: a machine with Python >= 3.11 is all it needs.
 
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	&& echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS := $(shell n=$$(getconf _NPROCESSORS_ONLN); echo $$((n < 4 ? n : 4)))
 
+# Debian's python3 without python3-venv has no ensurepip.
+USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c '$(USABLE)' 2>/dev/null && echo $$p && break; done)
+
 .PHONY: demo test lint types clean
 
-demo: $(VENV)/run.stamp
+demo: $(VENV)/demo.stamp
 	@out=runs/demo-$$(date +%Y%m%d-%H%M%S); \
 	$(BIN)/python -m mgdm_jax.run --config configs/mri_brats.py:demo --workdir $$out \
 	&& echo "Look at $$out/panel.png"
@@ -27,19 +29,17 @@ types: $(VENV)/dev.stamp
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache
 
-$(BIN)/python:
-	@test -n "$(PYTHON)" || { \
-	echo "Python 3.11 or newer is needed; name yours with make PYTHON=..."; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-
-$(VENV)/run.stamp: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+# A stamp, not bin/python: an environment that broke off half-way is finished.
+$(VENV)/venv.stamp:
+	@"$(PYTHON)" -c '$(USABLE)' 2>/dev/null || { echo "Python 3.11 or newer, with \
+	venv, is needed; name yours with make PYTHON=..." >&2; exit 2; }
+	"$(PYTHON)" -m venv $(VENV)
 	@touch $@
 
-$(VENV)/test.stamp: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[test]"
-	@touch $@
-
-$(VENV)/dev.stamp: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[dev]"
+$(VENV)/test.stamp: EXTRA := [test]
+$(VENV)/dev.stamp: EXTRA := [dev]
+$(VENV)/demo.stamp $(VENV)/test.stamp $(VENV)/dev.stamp: pyproject.toml | $(VENV)/venv.stamp
+	@echo "Installing into $(VENV); this can take a few minutes."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check \
+		--use-pep517 -e ".$(EXTRA)"
 	@touch $@
