@@ -68,8 +68,10 @@ def _guidance() -> Config:
 def starting_values() -> Config:
     """Return (zeta, lam, rho, eta) of every method, NOT yet chosen on validation.
 
-    Placeholders from probes of two validation slices (itk_mprage, 25 to 50 steps, the
-    2,750-step brain prior), until `experiments.tune` has run on full priors.
+    Placeholders until `experiments.tune` has run on full priors: the better of two to
+    four settings each on two validation slices (itk_mprage, 4x, 25 or 50 steps, brain
+    priors of 2,000 and 2,750 steps). Rivals had no equal search: DPS's step is the
+    largest tried, η of `mgdm_no_pr` and λ, ρ of others were not searched at all.
     """
     tuned: Config = ConfigDict()
     numbers = {
