@@ -35,6 +35,11 @@ class Units:
         """Standard deviation of ε in operator units."""
         return 1.0 / self.scale
 
+    @property
+    def centre(self) -> float:
+        """Clean value that the network sees as 0, operator units."""
+        return -self.offset / self.scale
+
 
 def tweedie(x_t: Array, eps: Array, alpha_bar: Array) -> Array:
     """Return x0_hat = (x_t - √(1-ᾱ) ε) / √ᾱ (eq. 11)."""

@@ -49,6 +49,7 @@ class Prior(NamedTuple):
       alpha_bar: [T] table ᾱ of its schedule.
       image_shape: `(h, w)` or `(h, w, 2)`.
       noise_scale: standard deviation of ε in operator units.
+      centre: clean value that the network sees as 0, operator units.
     """
 
     denoise: DenoiseFn
@@ -56,6 +57,7 @@ class Prior(NamedTuple):
     alpha_bar: np.ndarray
     image_shape: tuple[int, ...]
     noise_scale: float
+    centre: float
 
     def grid(self, n_steps: int, kind: str = "ddnm") -> TimeGrid:
         """Return the reverse times of n_steps network evaluations."""
@@ -137,7 +139,9 @@ def build_prior(
     if params is None:
         params = unet.abstract_params(network)
     table = schedules.discrete_vp(spec.schedule)
-    return Prior(denoise, params, table, spec.image_shape, units.noise_scale)
+    return Prior(
+        denoise, params, table, spec.image_shape, units.noise_scale, units.centre
+    )
 
 
 def make_step(config: Config) -> StepFn:
@@ -227,6 +231,7 @@ def make_sampler(prior: Prior, step: StepFn, grid: TimeGrid) -> Sampler:
             problem,
             guidance,
             prior.noise_scale,
+            prior.centre,
         )
 
     return sampler

@@ -60,6 +60,7 @@ def sample(
     problem: Problem,
     guidance: Guidance,
     noise_scale: float = 1.0,
+    centre: float = 0.0,
 ) -> tuple[Array, StepInfo]:
     """Sample one image; jit and vmap it as you like.
 
@@ -72,6 +73,8 @@ def sample(
       problem: operator, measurement, noise level.
       guidance: ζ, λ, ρ, η; float32 scalars.
       noise_scale: standard deviation of ε in operator units (static).
+      centre: clean value that the network sees as 0, `Units.centre` (static): x_T has
+        mean √ᾱ_T · centre, so that in network units it is N(0, I) for every prior.
 
     Returns:
       The image, operator units, and the diagnostics of every step [k].
@@ -79,6 +82,7 @@ def sample(
     start_key, loop_key = jax.random.split(key)
     shape = problem.operator.image_shape
     x_start = noise_scale * jax.random.normal(start_key, shape)
+    x_start = x_start + jnp.sqrt(grid.alpha_bar[0]) * centre
     keys = jax.random.split(loop_key, grid.t.shape[0])
 
     def body(x_t: Array, inputs: tuple[Array, TimeGrid]) -> tuple[Array, StepInfo]:
