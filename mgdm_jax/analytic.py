@@ -114,9 +114,48 @@ def gaussian_posterior(
       measurement: [m].
       noise_std: σ_y > 0.
     """
-    covariance = (prior.vectors * prior.variances[None]) @ prior.vectors.T
-    gram = matrix @ covariance @ matrix.T + noise_std**2 * jnp.eye(matrix.shape[0])
-    gain = jnp.linalg.solve(gram, matrix @ covariance).T
-    mean = prior.mean.reshape(-1)
-    posterior_mean = mean + gain @ (measurement - matrix @ mean)
-    return posterior_mean, covariance - gain @ matrix @ covariance
+    with jax.default_matmul_precision("highest"):
+        covariance = (prior.vectors * prior.variances[None]) @ prior.vectors.T
+        gram = matrix @ covariance @ matrix.T + noise_std**2 * jnp.eye(len(matrix))
+        gain = jnp.linalg.solve(gram, matrix @ covariance).T
+        mean = prior.mean.reshape(-1)
+        posterior_mean = mean + gain @ (measurement - matrix @ mean)
+        return posterior_mean, covariance - gain @ matrix @ covariance
+
+
+def mixture_posterior(
+    prior: Mixture, matrix: Array, measurement: Array, noise_std: Array
+) -> tuple[Array, Array]:
+    """Return mean [n] and covariance [n, n] of x given y = matrix · x + n.
+
+    The posterior is again a mixture: component j has the evidence
+    N(y; A m_j, v_j AAᵀ + σ_y² I), and a Gaussian posterior of its own.
+
+    Args:
+      prior: of n values.
+      matrix: A [m, n] real.
+      measurement: y [m].
+      noise_std: σ_y > 0.
+    """
+    n_measured, n = matrix.shape
+    means = prior.means.reshape(-1, n)
+
+    def component(log_weight: Array, mean: Array, variance: Array):
+        gram = variance * matrix @ matrix.T + noise_std**2 * jnp.eye(n_measured)
+        factor = jax.scipy.linalg.cho_factor(gram, lower=True)
+        misfit = measurement - matrix @ mean
+        distance = misfit @ jax.scipy.linalg.cho_solve(factor, misfit)
+        log_evidence = -0.5 * distance - jnp.sum(jnp.log(jnp.diag(factor[0])))
+        gain = variance * jax.scipy.linalg.cho_solve(factor, matrix).T
+        covariance = variance * (jnp.eye(n) - gain @ matrix)
+        return log_weight + log_evidence, mean + gain @ misfit, covariance
+
+    with jax.default_matmul_precision("highest"):
+        logits, centres, covariances = jax.vmap(component)(
+            prior.log_weights, means, prior.variances
+        )
+        weights = jax.nn.softmax(logits)
+        mean = weights @ centres
+        apart = centres - mean[None]
+        between = (apart.T * weights[None]) @ apart
+        return mean, between + jnp.tensordot(weights, covariances, axes=1)

@@ -87,7 +87,8 @@ def continuous_vp(
     spline = InterpolatedUnivariateSpline(jnp.asarray(knots), integral)
 
     def marginal(t: Array) -> tuple[Array, Array]:
-        total = spline(t)
+        # Near a β that starts at 0 the spline may undershoot: √ of it would be NaN.
+        total = jnp.maximum(spline(t), 0.0)
         return jnp.exp(-total / 2), jnp.sqrt(-jnp.expm1(-total))
 
     return marginal

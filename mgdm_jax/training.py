@@ -53,7 +53,7 @@ class LossConfig:
 
 def stratified_times(key: Array, n: int, n_train: int, power: float) -> Array:
     """Return [n] int32 times, one from each n-th of the distribution."""
-    u = (jnp.arange(n) + jax.random.uniform(key, (n,))) / n
+    u = (jnp.arange(n, dtype=jnp.float32) + jax.random.uniform(key, (n,))) / n
     return jnp.minimum((n_train * u**power).astype(jnp.int32), n_train - 1)
 
 
@@ -139,7 +139,8 @@ def make_train_step(
         params = optax.apply_updates(state.params, updates)
         step = state.step + 1
         # Young averages forget quickly, or the first weights would linger.
-        decay = jnp.minimum(ema_decay, (1.0 + step) / (10.0 + step))
+        age = step.astype(jnp.float32)
+        decay = jnp.minimum(ema_decay, (1.0 + age) / (10.0 + age))
         ema = optax.incremental_update(params, state.ema_params, 1.0 - decay)
         return TrainState(step, state.key, params, ema, opt_state), value
 

@@ -1,9 +1,9 @@
 """Tables against hand-computed values, quadrature against closed forms, time grids."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import normal
 
 from mgdm_jax import schedules
 
@@ -16,6 +16,7 @@ def test_linear_table():
     np.testing.assert_allclose(table[1], second, rtol=1e-12)
     betas = np.linspace(1e-4, 0.02, 1000)
     np.testing.assert_allclose(table[-1], np.exp(np.log1p(-betas).sum()), rtol=1e-9)
+    np.testing.assert_allclose(table[-1], 4.036e-5, rtol=1e-4)
 
 
 def test_linear_schedule_of_another_length_spans_the_same_process():
@@ -37,28 +38,34 @@ def test_scaled_linear_betas():
 
 
 def test_unknown_schedule_is_named():
-    with pytest.raises(ValueError, match=r"linear, cosine or scaled_linear.*'sine'"):
+    with pytest.raises(ValueError, match=r"schedule must be linear, .* got 'sine'"):
         schedules.discrete_vp("sine")
 
 
 def test_continuous_vp_by_quadrature_agrees_with_the_closed_form():
-    marginal = schedules.continuous_vp(lambda t: 0.1 + t * 19.9)
-    t = jnp.linspace(0.01, 1.0, 37)
-    for got, want in zip(marginal(t), schedules.linear_vp(t), strict=True):
-        np.testing.assert_allclose(got, want, rtol=2e-4)
+    t = jnp.linspace(0.0, 1.0, 37)
+    got = schedules.continuous_vp(lambda t: 0.1 + t * 19.9)(t)
+    want = schedules.linear_vp(t)
+    exact = 0.1 * np.float64(t) + 19.9 * np.float64(t) ** 2 / 2
+    np.testing.assert_allclose(want[0], np.exp(-exact / 2), rtol=1e-5)
+    np.testing.assert_allclose(want[1], np.sqrt(-np.expm1(-exact)), rtol=1e-5)
+    for g, w in zip(got, want, strict=True):
+        np.testing.assert_allclose(g, w, rtol=1e-5, atol=1e-7)
 
 
-def test_continuous_vp_of_another_beta():
-    """∫₀ᵗ 6 s² ds = 2 t³."""
-    mu, sigma = schedules.continuous_vp(lambda t: 6.0 * t**2)(jnp.float32([0.3, 0.9]))
-    integral = 2 * np.array([0.3, 0.9]) ** 3
-    np.testing.assert_allclose(mu, np.exp(-integral / 2), rtol=1e-4)
-    np.testing.assert_allclose(sigma, np.sqrt(1 - np.exp(-integral)), rtol=1e-3)
+def test_continuous_vp_of_a_beta_that_starts_at_zero():
+    """∫₀ᵗ 20 sin²(πs/2) ds = 10 t - 10 sin(πt)/π; its spline undershoots near 0."""
+    t = jnp.array([0.0, 1e-6, 1e-3, 0.1, 0.37, 1.0], jnp.float32)
+    mu, sigma = schedules.continuous_vp(lambda t: 20 * jnp.sin(np.pi / 2 * t) ** 2)(t)
+    integral = 10 * np.float64(t) - 10 * np.sin(np.pi * np.float64(t)) / np.pi
+    np.testing.assert_allclose(mu, np.exp(-integral / 2), rtol=1e-5)
+    want = np.sqrt(-np.expm1(-integral))
+    np.testing.assert_allclose(sigma, want, rtol=1e-5, atol=3e-5)
 
 
 def test_ve_and_vp_are_one_process(key):
     table = schedules.discrete_vp("linear")
-    x_t, level = jax.random.normal(key, (5,)), jnp.float32(table[700])
+    x_t, level = normal(key, (5,)), jnp.float32(table[700])
     x_sigma, sigma = schedules.vp_to_ve(x_t, level)
     back, level_back = schedules.ve_to_vp(x_sigma, sigma)
     np.testing.assert_allclose(back, x_t, rtol=1e-5)
@@ -84,6 +91,7 @@ def test_grids_of_the_codes():
     assert list(schedules.time_indices(100)) == list(range(990, -1, -10))
     assert schedules.time_indices(350)[0] == 997
     assert schedules.time_indices(350, kind="leading")[0] == 698
+    assert schedules.time_indices(350, kind="leading")[-1] == 0
     assert list(schedules.time_indices(3, kind="linspace")) == [999, 500, 0]
 
 
@@ -95,7 +103,14 @@ def test_last_step_ends_clean():
     np.testing.assert_allclose(grid.alpha_bar, table[grid.t], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("n_steps", "kind"), [(0, "ddnm"), (1001, "ddnm"), (5, "x")])
-def test_bad_grids_are_refused(n_steps, kind):
-    with pytest.raises(ValueError, match="must"):
+@pytest.mark.parametrize(
+    ("n_steps", "kind", "message"),
+    [
+        (0, "ddnm", r"n_steps must lie in \[1, 1000\], got 0"),
+        (1001, "leading", r"n_steps must lie in \[1, 1000\], got 1001"),
+        (5, "x", "time_grid must be ddnm, leading or linspace, got 'x'"),
+    ],
+)
+def test_bad_grids_are_refused(n_steps, kind, message):
+    with pytest.raises(ValueError, match=message):
         schedules.time_indices(n_steps, 1000, kind)

@@ -1,0 +1,106 @@
+"""A training that is interrupted and started again ends in the very same bits."""
+
+import csv
+
+import jax
+import numpy as np
+import pytest
+
+from mgdm_jax import checkpoints, defaults, priors, train
+from mgdm_jax.data import pipelines
+
+
+def tiny_config():
+    config = defaults.shorten(defaults.prior_training())
+    config.data.subjects = "mni152"
+    config.data.held_back = ""
+    config.network.channel_mult = (1.0,)
+    config.network.patch = 8
+    config.train.log_every = 1
+    config.train.validate_every = 4
+    return config
+
+
+def train_to_the_end(config, workdir):
+    # optax mixes counts with floats.
+    with jax.numpy_dtype_promotion("standard"):
+        return train.train(config, workdir)
+
+
+def saved(config, template, workdir):
+    """Return the newest saved state, the position in the data, and the next batch."""
+    batches = iter(
+        pipelines.training_dataset(
+            config.data.modality,
+            config.data.subjects.split(","),
+            channels=1,
+            batch_size=config.train.batch_size,
+            seed=config.train.seed,
+        )
+    )
+    saves = checkpoints.Checkpoints(workdir / "checkpoints")
+    state = saves.restore(template, batches)
+    saves.close()
+    state = state._replace(key=jax.random.key_data(state.key))
+    return state, batches.get_state(), next(batches)
+
+
+@pytest.fixture
+def compile_quickly():
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+class StopError(Exception):
+    pass
+
+
+@pytest.fixture
+def interrupt_at_three(monkeypatch):
+    """Make the third step fail after it was taken; step 2 was the last one saved."""
+    append = train._append
+
+    def append_or_fail(path, row):
+        if row["step"] == 3:
+            raise StopError
+        append(path, row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "_append", append_or_fail)
+        yield patch
+
+
+@pytest.mark.usefixtures("compile_quickly")
+def test_resuming_is_exact(tmp_path, monkeypatch, interrupt_at_three):
+    config = tiny_config()
+    monkeypatch.setattr(train, "LEVELS", (250,))  # each level compiles the network
+    straight, resumed = tmp_path / "straight", tmp_path / "resumed"
+    with pytest.raises(StopError):
+        train_to_the_end(config, resumed)
+    assert [p.name for p in (resumed / "checkpoints").glob("?")] == ["2"]
+    interrupt_at_three.undo()
+    files = [train_to_the_end(config, folder) for folder in (straight, resumed)]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    template = train.build(config).state
+    states = [saved(config, template, folder) for folder in (straight, resumed)]
+    assert int(states[0][0].step) == 4
+    for a, b in zip(*map(jax.tree.leaves, states), strict=True):
+        np.testing.assert_array_equal(a, b)
+    rows = [read_rows(folder / "metrics.csv") for folder in (straight, resumed)]
+    assert len(rows[0]) == 4 and rows[0] == rows[1]
+    check_prior(files[0], states[0][0])
+
+
+def read_rows(path):
+    with path.open(newline="") as file:
+        return [row | {"seconds": None} for row in csv.DictReader(file)]
+
+
+def check_prior(path, state):
+    """What is shipped is the moving average, with its facts."""
+    spec, params = priors.load(path)
+    assert spec.training["steps"] == 4 and spec.name == "brain_t1"
+    ema = jax.tree.map(lambda v: np.float16(v), state.ema_params)
+    for a, b in zip(*map(jax.tree.leaves, (params, ema)), strict=True):
+        np.testing.assert_array_equal(a, b)
