@@ -59,7 +59,7 @@ def test_denoise_once_starts_the_process_at_t(blobs):
         eps = (x_t / jnp.sqrt(alpha_bar) - blobs[0]) * jnp.sqrt(alpha_bar)
         return Denoised(eps / jnp.sqrt(1.0 - alpha_bar), eps)
 
-    prior = factory.Prior(denoise, None, table, (40, 40), 0.5)
+    prior = factory.Prior(denoise, None, table, (40, 40), 0.5, 0.0)
     eps = prior_card_denoising.denoise_once(prior, data.noisy[:1], t)
     assert eps.std() == pytest.approx(0.5, rel=0.05)
 
