@@ -14,6 +14,9 @@ from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import coils, fourier, masks, radon, sparse_views
 from mgdm_jax.types import Array
 
+NOISE_STREAM = 2**31 - 1
+"""Folded into the seed's key; far from the indices that `jax.random.split` uses."""
+
 
 def simulate(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     """Return y = A x + n for slices of the embedded sample.
@@ -85,11 +88,13 @@ def _ct(config: Config, images: np.ndarray) -> Measurements:
 def _measure(
     config: Config, operator: Any, images: np.ndarray, facts: dict
 ) -> Measurements:
-    """Return A x + n, n of the task's noise level, drawn by the sampler's seed."""
+    """Return A x + n, n of the task's noise level, independent of the sampler's."""
     sigma = config.task.noise_std
     clean = jax.jit(jax.vmap(operator.forward))(jnp.asarray(images))
     if sigma:
-        noise = _noise(jax.random.key(config.sampler.seed), clean) * sigma
+        # A stream of its own: the sampler starts from the seed's key itself.
+        key = jax.random.fold_in(jax.random.key(config.sampler.seed), NOISE_STREAM)
+        noise = _noise(key, clean) * sigma
         # Noise falls on what is sampled only: the projector's zeros stay zero.
         sampled = jax.vmap(_sampled(operator))(noise)
         clean = clean + sampled
