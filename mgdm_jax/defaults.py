@@ -71,7 +71,8 @@ def starting_values() -> Config:
     Placeholders until `experiments.tune` has run on full priors: the better of two to
     four settings each on two validation slices (itk_mprage, 4x, 25 or 50 steps, brain
     priors of 2,000 and 2,750 steps). Rivals had no equal search: DPS's step is the
-    largest tried, η of `mgdm_no_pr` and λ, ρ of others were not searched at all.
+    largest tried, η of `mgdm_no_pr` and λ, ρ of others were not searched at all. They
+    serve every task, acceleration and CT alike, where nothing was probed.
     """
     tuned: Config = ConfigDict()
     numbers = {

@@ -166,7 +166,7 @@ def _write_panel(run: Run, path: Path, facts: dict) -> None:
         run.result.baseline[shown],
         run.result.images[shown],
         labels=("Reference", "FBP" if is_ct else "Zero-filled", run.config.method),
-        note=f"{facts['data']}; simulated: {facts['simulated']}; {facts['convention']}",
+        note=f"{facts['data']}; simulated: {facts['simulated']}.",
     )
     figure.savefig(path, dpi=110)
 
