@@ -15,12 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import factory, priors, schedules, train, training
+from mgdm_jax import factory, priors, schedules, training
 from mgdm_jax.networks import unet
 from mgdm_jax.samplers import ddim
 from mgdm_jax.types import Array, Guidance, Problem
 
-COLUMNS = tuple(f"{name}_t{t}" for name in ("val", "train") for t in train.LEVELS)
+COLUMNS = tuple(f"{name}_t{t}" for name in ("val", "train") for t in training.LEVELS)
 """Columns of metrics.csv that the loss table needs."""
 
 
@@ -59,7 +59,7 @@ def milestones(
 
 
 def eps_losses(spec: priors.PriorSpec, params: Any, images: np.ndarray) -> np.ndarray:
-    """Return the ε-losses at `train.LEVELS`, computed as in training.
+    """Return the ε-losses at `training.LEVELS`, computed as in training.
 
     Args:
       spec: facts of the prior.
@@ -68,7 +68,9 @@ def eps_losses(spec: priors.PriorSpec, params: Any, images: np.ndarray) -> np.nd
     """
     apply = unet.make_apply(unet.UNetConfig.from_fields(spec.network))
     alpha_bar = jnp.asarray(schedules.discrete_vp(spec.schedule), jnp.float32)
-    evaluate = training.losses_by_level(apply, spec.prediction, alpha_bar, train.LEVELS)
+    evaluate = training.losses_by_level(
+        apply, spec.prediction, alpha_bar, training.LEVELS
+    )
     channels = images.reshape(*images.shape[:3], -1)
     x_net = jnp.asarray(spec.scale * channels + spec.offset, jnp.float32)
     return np.asarray(jax.jit(evaluate)(params, x_net))

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib import figure
 
 from experiments import prior_card_denoising, prior_card_numbers
-from mgdm_jax import factory, figures, metrics, priors, train
+from mgdm_jax import factory, figures, metrics, priors, training
 from mgdm_jax.data import pipelines, samples
 
 UNITS = {
@@ -98,12 +98,12 @@ def facts(card: Card) -> str:
 def losses(card: Card, workdir: Path) -> str:
     """Return the ε-losses during training and of the shipped weights."""
     params = card.prior.params
-    header = ["weights", "slices", *(f"t = {t}" for t in train.LEVELS)]
+    header = ["weights", "slices", *(f"t = {t}" for t in training.LEVELS)]
     rows = []
     for row in prior_card_numbers.milestones(workdir / "metrics.csv"):
         name = f"step {row['step']:,} ({row['share']:.0%})"
         for prefix, who in (("val", "held back"), ("train", "seen")):
-            values = [f"{row[f'{prefix}_t{t}']:.5f}" for t in train.LEVELS]
+            values = [f"{row[f'{prefix}_t{t}']:.5f}" for t in training.LEVELS]
             rows.append([name, who, *values])
     missing = not rows
     for who, images in ((card.who, card.unseen), ("seen", card.seen)):

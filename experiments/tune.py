@@ -8,6 +8,7 @@ of a coordinate in one vmapped program, mean PSNR over evenly spaced slices. Wri
 """
 
 import json
+import math
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import numpy as np
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
-from mgdm_jax import factory, metrics, sweeps
+from mgdm_jax import devices, factory, metrics, reconstruction, sweeps
 from mgdm_jax.defaults import Config
 from mgdm_jax.types import Array, Guidance
 
@@ -49,13 +50,15 @@ def tune(config: Config, method: str, chunk: int) -> dict:
     keys = jax.random.split(jax.random.key(config.sampler.seed), len(measured))
     problems = measured.problem(jnp.arange(len(measured)))
     reference = jnp.asarray(measured.reference)
+    n_devices = math.gcd(len(measured), jax.device_count())
+    mesh = devices.mesh(jax.devices()[:n_devices])
+    sample = reconstruction.batched(sampler, measured.axes, mesh)
+    params = devices.replicate(mesh, prior.params)
 
     @jax.jit
     def psnr(guidance: Guidance) -> Array:
         def one(guidance: Guidance) -> Array:
-            images, _ = jax.vmap(sampler, in_axes=(0, None, measured.axes, None))(
-                keys, prior.params, problems, guidance
-            )
+            images, _ = sample(keys, params, problems, guidance)
             return jnp.mean(jax.vmap(metrics.psnr)(reference, images))
 
         return sweeps.over_guidance(one, guidance, chunk)

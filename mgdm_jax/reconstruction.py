@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import metrics
+from mgdm_jax import devices, metrics
 from mgdm_jax.factory import Prior, Sampler
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import radon, sparse_views
-from mgdm_jax.types import Array, Guidance, StepInfo
+from mgdm_jax.types import Array, Guidance, Problem, StepInfo
 
 
 class Reconstruction(NamedTuple):
@@ -45,18 +45,21 @@ def reconstruct(
       prior: gives the weights.
       measurements: n problems.
       guidance: ζ, λ, ρ, η.
-      batch_size: images in one program; the last batch is filled up with repeats.
+      batch_size: images in one program, rounded up to a multiple of the devices; the
+        last batch is filled up with repeats.
       progress: called after each batch with the images it finished.
     """
     n, axes = len(measurements), measurements.axes
     keys = jax.random.split(key, n)
-    run = jax.jit(jax.vmap(sampler, in_axes=(0, None, axes, None)))
+    mesh = devices.mesh()
+    run = jax.jit(batched(sampler, axes, mesh))
+    params = devices.replicate(mesh, prior.params)
     images, infos = [], []
-    size = min(batch_size, n)
+    size = devices.padded(min(batch_size, n), mesh)
     for start in range(0, n, size):
         index = jnp.minimum(jnp.arange(start, start + size), n - 1)
         problem = measurements.problem(index)
-        image, info = run(keys[index], prior.params, problem, guidance)
+        image, info = run(keys[index], params, problem, guidance)
         done = min(size, n - start)
         images.append(np.asarray(image)[:done])
         infos.append(jax.tree.map(lambda v, m=done: np.asarray(v)[:m], info))
@@ -64,6 +67,18 @@ def reconstruct(
             progress(done)
     stacked = jax.tree.map(lambda *parts: np.concatenate(parts), *infos)
     return Reconstruction(np.concatenate(images), baselines(measurements), stacked)
+
+
+def batched(sampler: Sampler, axes: Problem, mesh: jax.sharding.Mesh) -> Callable:
+    """Return the sampler over a batch, (keys, params, problems, guidance), not jitted.
+
+    Args:
+      sampler: of one example.
+      axes: `Measurements.axes`.
+      mesh: devices; each samples its part of the batch alone.
+    """
+    in_axes = (0, None, axes, None)
+    return devices.per_device(mesh, jax.vmap(sampler, in_axes=in_axes), in_axes)
 
 
 def baselines(measurements: Measurements) -> np.ndarray:

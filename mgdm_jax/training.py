@@ -16,6 +16,9 @@ import optax
 from mgdm_jax import denoisers
 from mgdm_jax.types import Array, Params
 
+LEVELS = (25, 50, 100, 250, 500, 750)
+"""Times at which the validation loss is reported."""
+
 
 class TrainState(NamedTuple):
     """All that a training carries from step to step.
@@ -161,6 +164,6 @@ def losses_by_level(
                 eps_errors(apply, params, images, noise, times, alpha_bar, prediction)
             )
 
-        return jnp.stack([at_level(jnp.asarray(t, jnp.int32)) for t in levels])
+        return jax.lax.map(at_level, jnp.asarray(levels, jnp.int32))
 
     return evaluate

@@ -35,6 +35,7 @@ LAYERS = {
     "denoisers": {"types"},
     "analytic": {"types"},
     "sweeps": {"types"},
+    "devices": set(),
     "training": {"types", "denoisers"},
     "data": {"data", "operators"},
     "metrics": {"types"},

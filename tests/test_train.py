@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from mgdm_jax import checkpoints, defaults, priors, train
+from mgdm_jax import checkpoints, defaults, priors, train, training
 from mgdm_jax.data import pipelines
 
 
@@ -74,7 +74,7 @@ def interrupt_at_three(monkeypatch):
 @pytest.mark.usefixtures("compile_quickly")
 def test_resuming_is_exact(tmp_path, monkeypatch, interrupt_at_three):
     config = tiny_config()
-    monkeypatch.setattr(train, "LEVELS", (250,))  # each level compiles the network
+    monkeypatch.setattr(training, "LEVELS", (250,))
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
     with pytest.raises(StopError):
         train_to_the_end(config, resumed)

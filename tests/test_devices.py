@@ -1,0 +1,92 @@
+"""Several devices give what one gives; two CPU devices need a process of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMON = """
+import re
+
+import jax
+import numpy as np
+import tiny
+from mgdm_jax import devices, factory, reconstruction, train
+from mgdm_jax.networks import unet
+from mgdm_jax.types import Guidance
+import test_configs
+import test_train
+
+assert jax.device_count() == 2
+one, two = jax.devices()[:1], jax.devices()
+
+
+def close(a, b):
+    for x, y in zip(*map(jax.tree.leaves, (a, b)), strict=True):
+        np.testing.assert_allclose(np.asarray(x), np.asarray(y), atol=2e-5)
+
+
+"""
+
+TRAINING = """
+def trained(on):
+    run = train.build(test_train.tiny_config(), on)
+    images = np.random.default_rng(0).uniform(size=(2, 120, 120, 1))
+    placed = run.place(images.astype(np.float32))
+    assert len(placed.addressable_shards) == len(on)
+    assert placed.addressable_shards[0].data.shape[0] == 2 // len(on)
+    state, loss = run.train_step(run.state, placed)
+    return loss, state.ema_params
+
+
+close(trained(one), trained(two))
+"""
+
+SAMPLING = """
+config = test_configs.load(test_configs.ROOT / "mri_brats.py", "smoke")
+config.sampler.n_steps = 2
+spec = tiny.spec()
+params = unet.initialise(unet.UNetConfig.from_fields(spec.network), jax.random.key(0))
+prior = factory.build_prior(spec, params)
+data = factory.load_measurements(config, prior.image_shape)
+sampler = factory.make_sampler(prior, factory.make_step(config), prior.grid(2))
+guidance = Guidance.of(zeta=0.5, lam=0.1, rho=0.01, eta=0.85)
+keys = jax.random.split(jax.random.key(0), len(data))
+
+
+def images(on):
+    run = jax.jit(reconstruction.batched(sampler, data.axes, devices.mesh(on)))
+    inputs = keys, prior.params, data.problem(np.arange(len(data))), guidance
+    text = run.lower(*inputs).compile().as_text()
+    assert "fft(" in text
+    assert not re.search("all-|collective|reduce-scatter", text)
+    return run(*inputs)
+
+
+close(images(one), images(two))
+done = reconstruction.reconstruct(
+    jax.random.key(0), sampler, prior, data, guidance, batch_size=1
+)
+close(done.images, images(one)[0])
+"""
+
+
+@pytest.mark.parametrize("script", [TRAINING, SAMPLING], ids=["train", "sample"])
+def test_two_devices_are_as_one(script):
+    run_with_two_devices(COMMON + script)
+
+
+def run_with_two_devices(script):
+    folder = Path(__file__).parent
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": "2", "JAX_PLATFORMS": "cpu"}
+    environment["PYTHONPATH"] = f"{folder}:{folder.parent}"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
