@@ -57,7 +57,8 @@ def _guidance() -> Config:
     guidance.zeta = placeholder(float)  # inner step; DPS's step as well
     guidance.lam = placeholder(float)  # proximal weight
     guidance.rho = placeholder(float)  # discrepancy step
-    guidance.proximal = "spectral"  # or cg; CT also fbp_residual, fbp_merge
+    guidance.proximal = "auto"  # spectral, else cg; CT also fbp_residual, fbp_merge
+    guidance.lam_follows_noise = True  # adds sigma_y^2 / r_t^2 to lam
     guidance.residual = "squared"  # or norm: un-squared in the inner gradient
     guidance.discrepancy_norm = "squared"  # or norm
     guidance.zeta_scaling = "algorithm2"  # or eq13: zeta / sqrt(alpha_bar)
@@ -180,6 +181,7 @@ def _optimisation() -> Config:
     train.ema_decay = 0.9995
     train.log_every = 100
     train.validate_every = 500
+    train.sample_every = 2000  # a grid of unconditional samples; 0 for none
     train.save_every = 250
     return train
 
@@ -192,6 +194,7 @@ def shorten(config: Config) -> Config:
     config.train.n_steps = 4
     config.train.warmup_steps = 1
     config.train.log_every = config.train.validate_every = 2
+    config.train.sample_every = 4
     config.train.save_every = 2
     config.data.n_validation = 2
     return config

@@ -181,17 +181,13 @@ def _options(
     discrepancy: bool = True,
 ) -> mgdm.Options:
     guidance = config.guidance
-    if guidance.through_inner and guidance.proximal == "cg":
-        raise ValueError(
-            "guidance.through_inner differentiates the proximal step, which CG does "
-            "not allow; use guidance.proximal=spectral."
-        )
     return mgdm.Options(
         use_inner=inner,
         use_outer=outer,
         use_discrepancy=discrepancy,
         proximal_fn=_proximal(config),
-        symmetric=guidance.proximal in ("spectral", "cg"),
+        lam_follows_noise=guidance.lam_follows_noise,
+        symmetric=guidance.proximal in ("auto", "spectral", "cg"),
         zeta_scaling=guidance.zeta_scaling,
         residual=guidance.residual,
         discrepancy_norm=guidance.discrepancy_norm,
@@ -201,6 +197,8 @@ def _options(
 
 def _proximal(config: Config) -> proximal.ProximalFn:
     match config.guidance.proximal:
+        case "auto":
+            return proximal.exact
         case "spectral":
             return proximal.spectral
         case "cg":
@@ -211,8 +209,8 @@ def _proximal(config: Config) -> proximal.ProximalFn:
             return proximal.fbp_merge
         case other:
             raise ValueError(
-                "guidance.proximal must be spectral, cg or, for CT, fbp_residual (or "
-                f"fbp_merge on simulated views), got {other!r}."
+                "guidance.proximal must be auto, spectral, cg or, for CT, fbp_residual "
+                f"(or fbp_merge on simulated views), got {other!r}."
             )
 
 

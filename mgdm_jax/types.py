@@ -37,6 +37,11 @@ class LinearOperator(Protocol):
         """Shape of one image: `(h, w)` or `(h, w, 2)`."""
         ...
 
+    @property
+    def has_spectrum(self) -> bool:
+        """Whether it is a `SpectralOperator` ready for use; static."""
+        ...
+
     def forward(self, image: Array) -> Array:
         """Return A x; unsampled k-space positions are zero."""
         ...

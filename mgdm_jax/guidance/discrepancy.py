@@ -21,7 +21,7 @@ def gradient(
     x0_bar: Array,
     lam: Array,
     *,
-    proximal_fn: proximal.ProximalFn = proximal.spectral,
+    proximal_fn: proximal.ProximalFn = proximal.exact,
     symmetric: bool = True,
     norm: str = "squared",
 ) -> Array:
@@ -59,7 +59,7 @@ def gradient_through_inner(
     zeta: Array,
     lam: Array,
     *,
-    proximal_fn: proximal.ProximalFn = proximal.spectral,
+    proximal_fn: proximal.ProximalFn = proximal.exact,
     residual: str = "squared",
     scaling: str = "algorithm2",
 ) -> Array:

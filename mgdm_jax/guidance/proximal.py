@@ -1,9 +1,9 @@
 """Outer level: the proximal step of line 9 (eq. 10).
 
 x0_bar = argmin_x ½‖A x - y‖² + λ/2 ‖x - x0_tilde‖². Closed form for every operator
-with a spectrum (`spectral`), by conjugate gradients elsewhere (`conjugate_gradient`),
-and, for CT, in the sinogram forms of FBP, which are no minimisers (`fbp_residual`,
-`fbp_merge`).
+with a spectrum (`spectral`), by conjugate gradients elsewhere (`conjugate_gradient`);
+`exact` picks. For CT also the sinogram forms of FBP, which are no minimisers
+(`fbp_residual`, `fbp_merge`).
 """
 
 from collections.abc import Callable
@@ -12,10 +12,33 @@ import jax
 import jax.numpy as jnp
 
 from mgdm_jax.operators import linalg, radon, spectrum
-from mgdm_jax.types import Array, Problem
+from mgdm_jax.types import Array, Estimate, Problem
 
 ProximalFn = Callable[[Problem, Array, Array], Array]
 """(problem, x0_tilde, lam) -> x0_bar."""
+
+
+def exact(problem: Problem, x0_tilde: Array, lam: Array) -> Array:
+    """Return the minimiser: `spectral` where the operator's spectrum is known, else CG.
+
+    CG stops at a relative residual of 1e-5, or after 100 iterations; `gap` tells.
+    """
+    known = problem.operator.has_spectrum
+    solve = spectral if known else conjugate_gradient()
+    return solve(problem, x0_tilde, lam)
+
+
+def noise_weight(problem: Problem, estimate: Estimate) -> Array:
+    """Return σ_y²/r_t², the weight λ that measurement noise asks for.
+
+    With x0 | x_t ~ N(x0_tilde, r_t² I) the proximal point at this weight is the mean of
+    x0 given y as well. r_t² = (1-ᾱ_t) · noise_scale² is ΠGDM's (Song et al.,
+    "Pseudoinverse-Guided Diffusion Models for Inverse Problems", 2023), exact for a
+    white prior of unit variance in network units. The weight grows as t falls: late
+    steps trust the prior.
+    """
+    spread = estimate.noise_scale**2 * (1.0 - estimate.alpha_bar)
+    return problem.noise_std**2 / spread
 
 
 def spectral(problem: Problem, x0_tilde: Array, lam: Array) -> Array:
@@ -29,21 +52,29 @@ def spectral(problem: Problem, x0_tilde: Array, lam: Array) -> Array:
     return x0_tilde + problem.operator.spectral_filter(gain, misfit)
 
 
-def conjugate_gradient(n_iter: int = 30, tol: float = 1e-6) -> ProximalFn:
-    """Return the proximal step by CG on (AᴴA + λ) x = Aᴴy + λ x0_tilde.
+def conjugate_gradient(n_iter: int = 100, tol: float = 1e-5) -> ProximalFn:
+    """Return x0_tilde + d with (AᴴA + λ) d = Aᴴ(y - A x0_tilde), d by CG from zero.
 
-    Starts at x0_tilde. With λ = 0 and few iterations it is noiseless DDS.
+    With λ = 0 and few iterations it is noiseless DDS. Differentiable: the derivative
+    is another solve.
 
     Args:
       n_iter: most iterations.
-      tol: relative residual to stop at.
+      tol: residual to stop at, relative to ‖Aᴴ(y - A x0_tilde)‖.
     """
+
+    def solve(matvec: linalg.MatVec, right: Array) -> Array:
+        start = jnp.zeros_like(right)
+        return linalg.conjugate_gradient(matvec, right, start, n_iter, tol).x
 
     def proximal(problem: Problem, x0_tilde: Array, lam: Array) -> Array:
         operator = problem.operator
-        right = operator.adjoint(problem.measurement) + lam * x0_tilde
+        misfit = problem.measurement - operator.forward(x0_tilde)
         matvec = linalg.normal_operator(operator, lam)
-        return linalg.conjugate_gradient(matvec, right, x0_tilde, n_iter, tol).x
+        right = operator.adjoint(misfit)
+        return x0_tilde + jax.lax.custom_linear_solve(
+            matvec, right, solve, symmetric=True
+        )
 
     return proximal
 

@@ -62,6 +62,11 @@ class MaskedFourier:
         h, w = self.mask.shape[-2:]
         return (h, w, 2) if self.complex_image else (h, w)
 
+    @property
+    def has_spectrum(self) -> bool:
+        """True: the Fourier transform diagonalises AᴴA."""
+        return True
+
     def forward(self, image: Array) -> Array:
         """Return the sampled k-space [h, w] of `image`."""
         image = to_complex(image) if self.complex_image else image

@@ -92,6 +92,11 @@ class ParallelBeam:
         """Shape of one image, `(size, size)`."""
         return (self.size, self.size)
 
+    @property
+    def has_spectrum(self) -> bool:
+        """Whether `with_dual_spectrum` has made this operator."""
+        return self.dual_vectors is not None
+
     def forward(self, image: Array) -> Array:
         """Return the sinogram [v, d] of `image`, in operator units."""
         return self.rows.matvec(image.reshape(-1)).reshape(-1, self.size)

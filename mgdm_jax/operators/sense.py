@@ -46,6 +46,11 @@ class Sense:
         h, w = self.mask.shape[-2:]
         return (h, w, 2)
 
+    @property
+    def has_spectrum(self) -> bool:
+        """Whether `with_row_spectrum` has made this operator."""
+        return self.row_vectors is not None
+
     def forward(self, image: Array) -> Array:
         """Return the sampled k-space [c, h, w] of `image` [h, w, 2]."""
         coil_images = self.sensitivities * fourier.to_complex(image)[None]

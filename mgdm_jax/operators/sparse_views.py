@@ -33,6 +33,11 @@ class SparseViews:
         """Shape of one image, `(size, size)`."""
         return self.full.image_shape
 
+    @property
+    def has_spectrum(self) -> bool:
+        """False: the views left out are not removed from R's spectrum."""
+        return False
+
     def forward(self, image: Array) -> Array:
         """Return the sinogram [v, d] with unmeasured views zero."""
         return self.measured[:, None] * self.full.forward(image)

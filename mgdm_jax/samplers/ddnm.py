@@ -12,12 +12,12 @@ from mgdm_jax.types import Array, Estimate, Guidance, Problem, StepFn, StepInfo
 
 
 def make_step(
-    *, projection: proximal.ProximalFn = proximal.spectral, noise: str = "ddnm"
+    *, projection: proximal.ProximalFn = proximal.exact, noise: str = "ddnm"
 ) -> StepFn:
     """Return DDNM's step.
 
     Args:
-      projection: evaluated at λ = 0: `proximal.spectral` is the exact A†,
+      projection: evaluated at λ = 0: `proximal.exact` is A†,
         `proximal.fbp_residual` the paper's choice for CT.
       noise: see `ddim.coefficients`.
     """

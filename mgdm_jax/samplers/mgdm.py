@@ -16,6 +16,7 @@ class Options:
       use_outer: line 9 (the proximal step).
       use_discrepancy: line 11 (the discrepancy gradient).
       proximal_fn: how line 9 is solved.
+      lam_follows_noise: add `proximal.noise_weight` to λ; nothing where σ_y = 0.
       symmetric: whether `proximal_fn` is a symmetric map; only FBP's is not.
       zeta_scaling: "algorithm2" or "eq13", see `inner.step_size`.
       residual: "squared" or "norm" in line 8.
@@ -27,7 +28,8 @@ class Options:
     use_inner: bool = True
     use_outer: bool = True
     use_discrepancy: bool = True
-    proximal_fn: proximal.ProximalFn = proximal.spectral
+    proximal_fn: proximal.ProximalFn = proximal.exact
+    lam_follows_noise: bool = True
     symmetric: bool = True
     zeta_scaling: str = "algorithm2"
     residual: str = "squared"
@@ -43,6 +45,8 @@ def make_step(options: Options = Options()) -> StepFn:
         key: Array, estimate: Estimate, problem: Problem, guidance: Guidance
     ) -> tuple[Array, StepInfo]:
         zeta, lam, rho, eta = guidance
+        if options.lam_follows_noise:
+            lam = lam + proximal.noise_weight(problem, estimate)
         x0_tilde = estimate.x0_hat
         if options.use_inner:
             x0_tilde = inner.refine(
@@ -58,7 +62,7 @@ def make_step(options: Options = Options()) -> StepFn:
         x_s = ddim.update(key, estimate, x0_bar, estimate.eps, eta, options.noise)
         if options.use_discrepancy:
             x_s = x_s - rho * _discrepancy(
-                options, estimate, problem, guidance, x0_tilde, x0_bar
+                options, estimate, problem, zeta, lam, x0_tilde, x0_bar
             )
         weight = lam if options.use_outer else None
         return x_s, loop.diagnose(problem, x0_tilde, x0_bar, weight, x_s)
@@ -70,7 +74,8 @@ def _discrepancy(
     options: Options,
     estimate: Estimate,
     problem: Problem,
-    guidance: Guidance,
+    zeta: Array,
+    lam: Array,
     x0_tilde: Array,
     x0_bar: Array,
 ) -> Array:
@@ -78,8 +83,8 @@ def _discrepancy(
         return discrepancy.gradient_through_inner(
             estimate,
             problem,
-            guidance.zeta,
-            guidance.lam,
+            zeta,
+            lam,
             proximal_fn=options.proximal_fn,
             residual=options.residual,
             scaling=options.zeta_scaling,
@@ -89,7 +94,7 @@ def _discrepancy(
         problem,
         x0_tilde,
         x0_bar,
-        guidance.lam,
+        lam,
         proximal_fn=options.proximal_fn,
         symmetric=options.symmetric,
         norm=options.discrepancy_norm,

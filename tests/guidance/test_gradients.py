@@ -90,7 +90,10 @@ def test_discrepancy_with_the_inner_gradient_held(setting, norm):
     check(change, gradient, estimate.x_t, direction)
 
 
-def test_discrepancy_through_the_inner_gradient(setting):
+@pytest.mark.parametrize(
+    "solve", [proximal.spectral, proximal.conjugate_gradient(200, 1e-7)]
+)
+def test_discrepancy_through_the_inner_gradient(setting, solve):
     estimate, problem, direction = setting
 
     def change(x_t):
@@ -100,7 +103,9 @@ def test_discrepancy_through_the_inner_gradient(setting):
         d = proximal.spectral(problem, refined, LAM) - refined
         return linalg.inner(d, d)
 
-    gradient = discrepancy.gradient_through_inner(estimate, problem, ZETA, LAM)
+    gradient = discrepancy.gradient_through_inner(
+        estimate, problem, ZETA, LAM, proximal_fn=solve
+    )
     check(change, gradient, estimate.x_t, direction, rtol=1e-2)
 
 

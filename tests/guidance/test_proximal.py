@@ -4,11 +4,14 @@ import jax
 import jax.numpy as jnp
 import method_cases as cases
 import numpy as np
+import operator_cases
 import pytest
-from helpers import check_adjoint, dense_matrix, dense_prox
+from helpers import check_adjoint, dense_matrix, dense_prox, flat_real
 
+from mgdm_jax import analytic
 from mgdm_jax.guidance import proximal
 from mgdm_jax.operators import radon, sparse_views
+from mgdm_jax.samplers import loop, mgdm
 from mgdm_jax.types import Problem
 
 
@@ -24,6 +27,79 @@ def test_against_a_dense_solve(operator_name, lam, solve, key):
     want = dense_prox(dense_matrix(problem.operator), x, problem.measurement, lam)
     np.testing.assert_allclose(np.ravel(got), want, atol=1e-3 if lam < 0.01 else 1e-4)
     assert proximal.gap(problem, x, got, jnp.float32(lam)) < 1e-5
+
+
+WITHOUT_SPECTRUM = {
+    "coils": lambda: operator_cases.multi_coil(spectrum=False),
+    "ct": lambda: radon.parallel_beam([0.0, 50.0, 110.0], 6),
+    "views": lambda: sparse_views.sparse_views(3, 6, n_full=6),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_SPECTRUM)
+def test_exact_falls_back_on_conjugate_gradients(name, key):
+    operator = WITHOUT_SPECTRUM[name]()
+    assert not operator.has_spectrum
+    x, truth = jax.random.normal(key, (2, *operator.image_shape))
+    problem, lam = Problem(operator, operator.forward(truth)), jnp.float32(0.1)
+    got = jax.jit(proximal.exact)(problem, x, lam)
+    want = dense_prox(dense_matrix(operator), x, problem.measurement, lam)
+    np.testing.assert_allclose(np.ravel(got), want, atol=1e-4)
+
+
+@pytest.mark.parametrize("operator_name", cases.OPERATORS)
+def test_exact_takes_the_spectrum_where_there_is_one(operator_name, key):
+    _, problem, _ = cases.gaussian_case(operator_name)
+    x = jax.random.normal(key, problem.operator.image_shape)
+    lam = jnp.float32(0.01)
+    np.testing.assert_array_equal(
+        proximal.exact(problem, x, lam), proximal.spectral(problem, x, lam)
+    )
+
+
+@pytest.mark.parametrize("operator_name", cases.OPERATORS)
+def test_noise_weight_gives_the_posterior_mean_of_a_white_prior(operator_name, key):
+    """E[x0 | x_t, y] of x0 ~ N(0, s² I), s the noise scale, against a dense solve."""
+    _, problem, _ = cases.gaussian_case(operator_name)
+    scale, sigma = 0.5, 0.2
+    problem = problem._replace(noise_std=jnp.float32(sigma))
+    shape = problem.operator.image_shape
+    n = int(np.prod(shape))
+    white = analytic.Gaussian(jnp.zeros(shape), jnp.ones(n), jnp.eye(n))
+
+    def denoise(params, x_t, t, alpha_bar):
+        unit = analytic.gaussian_denoiser(params, x_t / scale, t, alpha_bar)
+        return jax.tree.map(lambda v: scale * v, unit)
+
+    row = jax.tree.map(lambda v: v[5], cases.grid(8))
+    x_t = jax.random.normal(key, shape)
+    estimate = loop.linearise(denoise, white, x_t, row, scale)
+    weight = proximal.noise_weight(problem, estimate)
+    got = proximal.exact(problem, estimate.x0_hat, weight)
+    a, level = dense_matrix(problem.operator), float(row.alpha_bar)
+    precision = a.T @ a / sigma**2 + np.eye(a.shape[1]) * (
+        1 / scale**2 + level / (scale**2 * (1 - level))
+    )
+    right = a.T @ flat_real(problem.measurement) / sigma**2
+    right = right + np.sqrt(level) / (scale**2 * (1 - level)) * np.ravel(x_t)
+    want = np.linalg.solve(precision, right)
+    np.testing.assert_allclose(np.ravel(got), want, atol=1e-4)
+
+
+def test_without_noise_lam_stays_as_given(key):
+    _, problem, _ = cases.gaussian_case("real")
+    row = jax.tree.map(lambda v: v[5], cases.grid(8))
+    x_t = jax.random.normal(key, problem.operator.image_shape)
+    prior, _, _ = cases.gaussian_case("real")
+    estimate = loop.linearise(analytic.gaussian_denoiser, prior, x_t, row, 1.0)
+    assert proximal.noise_weight(problem, estimate) == 0
+    quiet, noisy = (
+        mgdm.make_step(mgdm.Options(lam_follows_noise=follows))(
+            key, estimate, problem, cases.guidance()
+        )[0]
+        for follows in (False, True)
+    )
+    np.testing.assert_array_equal(quiet, noisy)
 
 
 def test_gap_sees_a_wrong_point(key):
