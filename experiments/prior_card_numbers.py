@@ -5,7 +5,6 @@ writes; `experiments.prior_card` does.
 """
 
 import csv
-import dataclasses
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import factory, priors, schedules, training
+from mgdm_jax import priors, schedules, training
 from mgdm_jax.networks import unet
-from mgdm_jax.samplers import ddim
-from mgdm_jax.types import Array, Guidance, Problem
 
 COLUMNS = tuple(f"{name}_t{t}" for name in ("val", "train") for t in training.LEVELS)
 """Columns of metrics.csv that the loss table needs."""
@@ -74,37 +71,6 @@ def eps_losses(spec: priors.PriorSpec, params: Any, images: np.ndarray) -> np.nd
     channels = images.reshape(*images.shape[:3], -1)
     x_net = jnp.asarray(spec.scale * channels + spec.offset, jnp.float32)
     return np.asarray(jax.jit(evaluate)(params, x_net))
-
-
-@dataclasses.dataclass(frozen=True)
-class Unmeasured:
-    """The operator of unconditional sampling: it measures one zero."""
-
-    image_shape: tuple[int, ...]
-
-    def forward(self, image: Array) -> Array:
-        """Return [1], zero."""
-        del image
-        return jnp.zeros(1)
-
-    def adjoint(self, measurement: Array) -> Array:
-        """Return an image of zeros."""
-        del measurement
-        return jnp.zeros(self.image_shape)
-
-
-def unconditional(prior: factory.Prior, n: int, n_steps: int, seed: int) -> np.ndarray:
-    """Return n samples [n, …image] of the prior: DDIM's step with η = 1."""
-    sampler = factory.make_sampler(prior, ddim.make_step("ddim"), prior.grid(n_steps))
-    problem = Problem(Unmeasured(prior.image_shape), jnp.zeros(1))
-    guidance = Guidance.of(zeta=0, lam=0, rho=0, eta=1)
-
-    @jax.jit
-    def run(keys: Array, params: Any) -> Array:
-        return jax.vmap(lambda key: sampler(key, params, problem, guidance)[0])(keys)
-
-    keys = jax.random.split(jax.random.key(seed), n)
-    return np.asarray(run(keys, prior.params))
 
 
 class Nearest(NamedTuple):

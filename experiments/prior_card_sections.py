@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib import figure
 
 from experiments import prior_card_denoising, prior_card_numbers
-from mgdm_jax import factory, figures, metrics, priors, training
+from mgdm_jax import factory, figures, metrics, priors, training, unconditional
 from mgdm_jax.data import pipelines, samples
 
 UNITS = {
@@ -163,7 +163,7 @@ def neighbours(card: Card, n_samples: int, n_steps: int) -> str:
         for subject, volume in zip(card.subjects, volumes, strict=True)
         for i in range(len(volume))
     ]
-    drawn = prior_card_numbers.unconditional(card.prior, n_samples, n_steps, seed=0)
+    drawn = unconditional.draw(jax.random.key(0), card.prior, n_samples, n_steps)
     print(f"{n_samples} samples drawn", flush=True)
     draws = pipelines.AugmentedSlices(
         card.modality, card.subjects, channels=card.spec.network["in_channels"], seed=1

@@ -90,6 +90,7 @@ def test_resuming_is_exact(tmp_path, monkeypatch, interrupt_at_three):
     rows = [read_rows(folder / "metrics.csv") for folder in (straight, resumed)]
     assert len(rows[0]) == 4 and rows[0] == rows[1]
     check_prior(files[0], states[0][0])
+    assert [p.name for p in (straight / "samples").iterdir()] == ["0000004.png"]
 
 
 def read_rows(path):
