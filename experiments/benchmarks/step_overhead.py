@@ -1,9 +1,9 @@
 """What a guided step costs beyond the network's own work.
 
-The ideal is one forward and k backward products (with respect to the image) of the
-bare network, timed alone and one after the other; the guided step is a whole compiled
-sampler divided by its steps. Both in one process, alternating, the least of several
-rounds.
+The ideal is f + k b: f the time of one forward pass of the bare network, b what one
+product with Jᵀ (the gradient with respect to the image) adds to it, k the products of
+the method. The guided step is a whole compiled sampler divided by its steps. All in one
+process, alternating, the least of several rounds.
 
     python -m experiments.benchmarks.step_overhead --rounds=5
 """
@@ -40,20 +40,15 @@ def prior_of(config: Config) -> factory.Prior:
     return factory.build_prior(spec, unet.initialise(network, jax.random.key(0)))
 
 
-def ideal(prior: factory.Prior, n_backward: int) -> Callable:
-    """Return a jitted batch of one forward and n_backward products with Jᵀ."""
+def bare(prior: factory.Prior, backward: bool) -> Callable:
+    """Return a jitted batch of one forward pass, and of one product with Jᵀ or none."""
 
     def one(params, x):
         t, level = jnp.int32(500), jnp.float32(0.1)
         x0_hat, pullback = jax.vjp(
             lambda x: prior.denoise(params, x, t, level).x0_hat, x
         )
-        # Each product waits for the one before, as in a guided step: independent ones
-        # would share intermediate results and run beside each other.
-        cotangent = x0_hat
-        for _ in range(n_backward):
-            (cotangent,) = pullback(cotangent)
-        return x0_hat, cotangent
+        return (x0_hat, pullback(x0_hat)) if backward else x0_hat
 
     return jax.jit(jax.vmap(one, in_axes=(None, 0)))
 
@@ -87,12 +82,15 @@ def case(prior: factory.Prior, name: str, batch: int) -> str:
     problem = Problem(operator, y, jnp.float32(0))
     numbers = Guidance.of(zeta=0.5, lam=0.01, rho=0.01, eta=0.85)
     keys = jax.random.split(jax.random.key(2), batch)
-    bare, sampler = ideal(prior, n_backward), guided(prior, module, _STEPS.value)
-    ideal_s, sampler_s = least(
+    forward, both = bare(prior, backward=False), bare(prior, backward=True)
+    sampler = guided(prior, module, _STEPS.value)
+    forward_s, both_s, sampler_s = least(
         _ROUNDS.value,
-        lambda: bare(prior.params, images),
+        lambda: forward(prior.params, images),
+        lambda: both(prior.params, images),
         lambda: sampler(keys, prior.params, problem, numbers),
     )
+    ideal_s = forward_s + n_backward * (both_s - forward_s)
     step_s = sampler_s / _STEPS.value
     return (
         f"{name:6} batch={batch} ideal={1e3 * ideal_s:.1f}ms step={1e3 * step_s:.1f}ms "
