@@ -58,7 +58,8 @@ def psnr_ssim(config: Config) -> np.ndarray:
     done = reconstruction.reconstruct(key, sampler, prior, measured, guidance, size)
     assert measured.reference is not None
     ours = reconstruction.scores(measured.reference, done.images)
-    return np.stack([ours.psnr, ours.ssim, done.info.data_residual[:, -1]])
+    residual = np.where(done.diverged, 1.0, done.info.data_residual[:, -1])
+    return np.stack([ours.psnr, ours.ssim, residual])
 
 
 def baseline(config: Config) -> np.ndarray:

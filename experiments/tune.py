@@ -50,6 +50,7 @@ def tune(config: Config, method: str, chunk: int) -> dict:
     keys = jax.random.split(jax.random.key(config.sampler.seed), len(measured))
     problems = measured.problem(jnp.arange(len(measured)))
     reference = jnp.asarray(measured.reference)
+    region = True if measured.region is None else measured.region
     n_devices = math.gcd(len(measured), jax.device_count())
     mesh = devices.mesh(jax.devices()[:n_devices])
     sample = reconstruction.batched(sampler, measured.axes, mesh)
@@ -59,6 +60,7 @@ def tune(config: Config, method: str, chunk: int) -> dict:
     def psnr(guidance: Guidance) -> Array:
         def one(guidance: Guidance) -> Array:
             images, _ = sample(keys, params, problems, guidance)
+            images = jnp.where(region, images, 0.0)
             return jnp.mean(jax.vmap(metrics.psnr)(reference, images))
 
         return sweeps.over_guidance(one, guidance, chunk)

@@ -22,6 +22,7 @@ class Measurements:
       noise_std: σ_y, operator units.
       reference: [n, h, w] or [n, h, w, 2] in operator units, or None.
       scale: [n] image in the file's units = scale · image in operator units.
+      region: [h, w] pixels that A sees, or None for all; images are zero elsewhere.
       facts: what a reader of the results must know; goes into metrics.json.
     """
 
@@ -31,6 +32,7 @@ class Measurements:
     noise_std: float
     reference: np.ndarray | None
     scale: np.ndarray
+    region: np.ndarray | None
     facts: dict
 
     def __len__(self) -> int:

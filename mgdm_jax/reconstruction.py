@@ -18,13 +18,16 @@ class Reconstruction(NamedTuple):
     """n reconstructed images in operator units.
 
     Attributes:
-      images: [n, …image].
+      images: [n, …image], zero where nothing is measured, and throughout where the
+        sampler diverged.
       baseline: [n, …image], zero-filled or filtered back-projection.
+      diverged: [n] bool, whether the sampler ended in infinities.
       info: diagnostics [n, k].
     """
 
     images: np.ndarray
     baseline: np.ndarray
+    diverged: np.ndarray
     info: StepInfo
 
 
@@ -66,7 +69,18 @@ def reconstruct(
         if progress is not None:
             progress(done)
     stacked = jax.tree.map(lambda *parts: np.concatenate(parts), *infos)
-    return Reconstruction(np.concatenate(images), baselines(measurements), stacked)
+    return _finished(measurements, np.concatenate(images), stacked)
+
+
+def _finished(
+    measurements: Measurements, images: np.ndarray, info: StepInfo
+) -> Reconstruction:
+    """Return the images, blank where unseen or diverged, with their baseline."""
+    diverged = ~np.asarray(info.finite)[:, -1]
+    images = np.where(diverged.reshape(-1, *(1,) * (images.ndim - 1)), 0, images)
+    if measurements.region is not None:
+        images = images * measurements.region
+    return Reconstruction(images, baselines(measurements), diverged, info)
 
 
 def batched(sampler: Sampler, axes: Problem, mesh: jax.sharding.Mesh) -> Callable:

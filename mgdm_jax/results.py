@@ -48,9 +48,11 @@ def summary(run: Run) -> dict:
         "nfe": config.sampler.n_steps,
         "seconds": round(run.seconds, 2),
         "convention": metrics.CONVENTION,
-        "data_residual_mean": float(info.data_residual[:, -1].mean()),
-        "prox_gap_max": float(info.prox_gap.max()),
-        "n_diverged": int((~info.finite[:, -1]).sum()),
+        "data_residual_mean": float(_data_residual(run.result).mean()),
+        "prox_gap_max": float(
+            info.prox_gap.max(where=np.isfinite(info.prox_gap), initial=0)
+        ),
+        "n_diverged": int(run.result.diverged.sum()),
         "guidance": config.guidance.to_dict() | {"eta": config.sampler.eta},
     } | run.measurements.facts
     reference = run.measurements.reference
@@ -70,6 +72,11 @@ def summary(run: Run) -> dict:
     }
 
 
+def _data_residual(result: Reconstruction) -> np.ndarray:
+    """Return [n], of the last step; 1 for an image left blank."""
+    return np.where(result.diverged, 1.0, result.info.data_residual[:, -1])
+
+
 def write(run: Run, workdir: Path) -> dict:
     """Write every file of a run and return the summary.
 
@@ -84,7 +91,7 @@ def write(run: Run, workdir: Path) -> dict:
         _write_table(run, workdir / "metrics.csv")
         _write_panel(run, workdir / "panel.png", facts)
     aside = workdir / "metrics.json.tmp"
-    aside.write_text(json.dumps(facts, indent=2))
+    aside.write_text(json.dumps(facts, indent=2, allow_nan=False))
     os.replace(aside, workdir / "metrics.json")
     return facts
 
@@ -132,7 +139,11 @@ def _write_images(run: Run, path: Path) -> None:
     }
     if run.measurements.reference is not None:
         stacks["reference"] = in_file_units(run.measurements.reference)
-    attrs = {"method": run.config.method, "data": str(run.measurements.facts["data"])}
+    attrs = {
+        "method": run.config.method,
+        "data": str(run.measurements.facts["data"]),
+        "diverged": np.flatnonzero(run.result.diverged),
+    }
     hdf5.write_reconstructions(path, stacks, attrs)
 
 
@@ -144,11 +155,12 @@ def _write_table(run: Run, path: Path) -> None:
     fields = ("image", "psnr", "ssim", "nmse", "baseline_psnr", "baseline_ssim")
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow((*fields, "data_residual"))
+        writer.writerow((*fields, "data_residual", "diverged"))
         rows = zip(
             *ours,
             *baseline[:2],
-            run.result.info.data_residual[:, -1],
+            _data_residual(run.result),
+            run.result.diverged,
             strict=True,
         )
         for index, row in enumerate(rows):
@@ -192,7 +204,13 @@ def table(facts: dict) -> str:
             f"{facts['ssim_mean']:>11.4f} ± {facts['ssim_std']:.4f}",
             f"convention: {facts['convention']}",
         ]
-    lines.append(f"data residual: {facts['data_residual_mean']:.2e}")
+    lines.append(
+        f"data residual: {facts['data_residual_mean']:.2e}; "
+        f"proximal gap, worst step: {facts['prox_gap_max']:.1e}"
+    )
     if facts["n_diverged"]:
-        lines.append(f"WARNING: {facts['n_diverged']} images diverged")
+        lines.append(
+            f"WARNING: {facts['n_diverged']} images diverged; they are written, and "
+            "counted above, as blank ones. Smaller zeta or rho, or a larger lam, helps."
+        )
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from mgdm_jax import measurements
 from mgdm_jax.data import hdf5
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.operators import fourier
+from mgdm_jax.operators import fourier, radon
 
 
 def read(config: Config, image_shape: tuple[int, ...]) -> Measurements:
@@ -62,6 +62,7 @@ def _mri(config: Config, image_shape: tuple[int, ...]) -> Measurements:
         noise_std=config.task.noise_std,
         reference=_file_reference(file.reference, n, scale, image_shape),
         scale=scale,
+        region=None,
         facts=facts,
     )
 
@@ -123,6 +124,8 @@ def _ct(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     measurements.check_size(path, (detectors, detectors), image_shape)
     operator = measurements.projector(file.angles_deg, detectors)
     scale = np.full(n, file.scale, np.float32)
+    region = radon.inscribed_circle(detectors)
+    reference = _file_reference(file.reference, n, scale, image_shape)
     sinogram = file.sinogram[:n] / (file.scale * float(operator.scale))
     facts = {
         "data": str(path),
@@ -134,7 +137,8 @@ def _ct(config: Config, image_shape: tuple[int, ...]) -> Measurements:
         per_image=False,
         measurement=jnp.asarray(sinogram, jnp.float32),
         noise_std=config.task.noise_std,
-        reference=_file_reference(file.reference, n, scale, image_shape),
+        reference=None if reference is None else reference * region,
         scale=scale,
+        region=region,
         facts=facts,
     )

@@ -75,18 +75,21 @@ def _ct(config: Config, images: np.ndarray) -> Measurements:
     else:
         angles = np.arange(n_views) * (180 / n_views)
         operator = measurements.projector(angles, images.shape[-1])
-    # Nothing outside the inscribed circle is seen; the reference says so as well.
-    images = images * radon.inscribed_circle(images.shape[-1])
+    region = radon.inscribed_circle(images.shape[-1])
     facts = {
         "data": f"embedded sample: {config.data.split}/{config.data.subject}",
         "simulated": "sinogram from reconstructed CT slices",
         "n_views": n_views,
     }
-    return _measure(config, operator, images, facts)
+    return _measure(config, operator, images * region, facts, region)
 
 
 def _measure(
-    config: Config, operator: Any, images: np.ndarray, facts: dict
+    config: Config,
+    operator: Any,
+    images: np.ndarray,
+    facts: dict,
+    region: np.ndarray | None = None,
 ) -> Measurements:
     """Return A x + n, n of the task's noise level, independent of the sampler's."""
     sigma = config.task.noise_std
@@ -105,6 +108,7 @@ def _measure(
         noise_std=sigma,
         reference=images,
         scale=np.ones(len(images), np.float32),
+        region=region,
         facts=facts | {"noise_std": sigma},
     )
 

@@ -62,6 +62,30 @@ def test_smoke_ct_with_few_views(tmp_path):
     facts = run.run(config, tmp_path / "out")
     assert facts["prox_gap_max"] < 1e-4
     assert facts["n_views"] == 3
+    with h5py.File(tmp_path / "out/reconstructions.h5") as file:
+        corners = file["reconstruction"][()][:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    assert not corners.any()
+
+
+def test_two_dimensional_masks_of_several_coils_need_no_flag(tmp_path):
+    config = smoke("mri_fastmri", tmp_path, channels=2)
+    config.task.n_coils, config.task.mask = 2, "gaussian2d"
+    facts = run.run(config, tmp_path / "out")
+    assert 0 < facts["prox_gap_max"] < 1e-4
+
+
+def test_a_diverged_image_is_blank_and_counted(tmp_path, capsys):
+    config = smoke("mri_brats", tmp_path)
+    config.prior.clip_denoised = False
+    config.guidance.zeta = 1e30
+    config.sampler.n_steps = 4
+    run.main(config, str(tmp_path / "out"))
+    assert "WARNING: 2 images diverged" in capsys.readouterr().out
+    facts = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert facts["n_diverged"] == 2 and facts["data_residual_mean"] == 1
+    with h5py.File(tmp_path / "out/reconstructions.h5") as file:
+        assert not file["reconstruction"][()].any()
+        assert list(file.attrs["diverged"]) == [0, 1]
 
 
 def test_batch_size_changes_nothing(tmp_path):
@@ -121,13 +145,15 @@ def test_a_sinogram_of_scikit_image(tmp_path):
     image = samples.load_volume("chest", "test", "lung2")[30]
     angles = np.array([0.0, 60.0, 120.0])
     y, x = np.mgrid[:160, :160] - 80
-    image = image * (x**2 + y**2 <= 80**2)
+    outside = x**2 + y**2 > 80**2
+    image = np.where(outside, 0, image)
     sinogram = skimage_radon(image, angles, circle=True).T
     with h5py.File(tmp_path / "scan.h5", "w") as file:
         file["sinogram"], file["angles_deg"] = sinogram[None], angles
-        file["reference"] = image[None]
+        file["reference"] = np.where(outside, 1.0, image)[None]
     config.data.path = str(tmp_path / "scan.h5")
     measured = factory.load_measurements(config, (160, 160))
+    np.testing.assert_allclose(measured.reference, image[None], rtol=1e-6)
     again = measured.operator.forward(jnp.asarray(image))
     np.testing.assert_allclose(again, measured.measurement[0], atol=1e-4)
 

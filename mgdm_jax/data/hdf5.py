@@ -111,7 +111,7 @@ def read_ct(path: Path) -> CtFile:
 def write_reconstructions(
     path: Path,
     images: Mapping[str, np.ndarray],
-    attrs: Mapping[str, str | float | bool],
+    attrs: Mapping[str, str | float | bool | np.ndarray],
 ) -> None:
     """Write images as datasets, whole or not at all.
 
