@@ -7,6 +7,8 @@ orthonormal rows, ΠGDM's noiseless guidance Jᵀ A† r as λ → 0. The paper 
 unexplained (A.7).
 """
 
+from collections.abc import Callable
+
 import jax
 
 from mgdm_jax.guidance import inner, proximal
@@ -22,7 +24,6 @@ def gradient(
     lam: Array,
     *,
     proximal_fn: proximal.ProximalFn = proximal.exact,
-    symmetric: bool = True,
     norm: str = "squared",
 ) -> Array:
     """Return the gradient with the inner gradient held constant: one product with Jᵀ.
@@ -34,14 +35,12 @@ def gradient(
       x0_bar: its proximal point, line 9.
       lam: λ of that point.
       proximal_fn: the proximal map used.
-      symmetric: whether that map is (FBP's is not).
       norm: "squared", or "norm" for the gradient of the un-squared norm.
 
     Raises:
       ValueError: for another norm.
     """
-    by = proximal.change_gradient if symmetric else proximal.change_gradient_by_autodiff
-    cotangent = by(proximal_fn, problem, x0_tilde, x0_bar, lam)
+    cotangent = proximal.change_gradient(proximal_fn, problem, x0_tilde, x0_bar, lam)
     match norm:
         case "squared":
             pass
@@ -62,18 +61,42 @@ def gradient_through_inner(
     proximal_fn: proximal.ProximalFn = proximal.exact,
     residual: str = "squared",
     scaling: str = "algorithm2",
+    norm: str = "squared",
 ) -> Array:
     """Return ∇_{x_t} ‖prox(x0_tilde(x_t)) - x0_tilde(x_t)‖², inner gradient included.
 
     Second order: it differentiates the inner gradient, at several times the cost.
+
+    Args:
+      estimate: linearisation at x_t.
+      problem: operator and measurement.
+      zeta: ζ of the inner step.
+      lam: λ of the proximal step.
+      proximal_fn: the proximal map used.
+      residual: "squared" or "norm", of the inner gradient.
+      scaling: "algorithm2" or "eq13", of ζ.
+      norm: "squared", or "norm" for the gradient of the un-squared norm.
+
+    Raises:
+      ValueError: for another residual, scaling or norm.
     """
+    length = _length(norm)
     step = inner.step_size(zeta, estimate.alpha_bar, scaling)
 
-    def squared_change(x_t: Array) -> Array:
+    def change(x_t: Array) -> Array:
         x0_hat, pullback = jax.vjp(estimate.x0_hat_fn, x_t)
         cotangent = inner.residual_cotangent(problem, x0_hat, residual)
         x0_tilde = x0_hat - step * pullback(cotangent)[0]
-        change = proximal_fn(problem, x0_tilde, lam) - x0_tilde
-        return linalg.inner(change, change)
+        return length(proximal_fn(problem, x0_tilde, lam) - x0_tilde)
 
-    return jax.grad(squared_change)(estimate.x_t)
+    return jax.grad(change)(estimate.x_t)
+
+
+def _length(norm: str) -> Callable[[Array], Array]:
+    match norm:
+        case "squared":
+            return lambda change: linalg.inner(change, change)
+        case "norm":
+            return linalg.norm
+        case _:
+            raise ValueError(f"norm must be squared or norm, got {norm!r}.")

@@ -34,8 +34,10 @@ def inner(a: Array, b: Array) -> Array:
 
 
 def norm(a: Array) -> Array:
-    """Return √⟨a, a⟩; its gradient at zero is NaN, don't differentiate."""
-    return jnp.sqrt(inner(a, a))
+    """Return √⟨a, a⟩; its derivative at zero is zero."""
+    squared = inner(a, a)
+    positive = squared > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
 
 
 def dot_test(op: LinearOperator, key: Array) -> Array:

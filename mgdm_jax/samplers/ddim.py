@@ -47,7 +47,7 @@ def update(
     No noise is added at the last step, where ᾱ_s = 1.
     """
     c1, c2 = coefficients(estimate.alpha_bar, estimate.alpha_bar_next, eta, noise)
-    z = estimate.noise_scale * jax.random.normal(key, x0.shape)
+    z = estimate.noise_scale * jax.random.normal(key, x0.shape, x0.dtype)
     return jnp.sqrt(estimate.alpha_bar_next) * x0 + c2 * eps + c1 * z
 
 

@@ -17,7 +17,8 @@ def make_step(
     """Return DDNM's step.
 
     Args:
-      projection: evaluated at λ = 0: `proximal.exact` is A†,
+      projection: evaluated at λ = 0: `proximal.exact` is A† (of an operator without a
+        spectrum some 100 steps of CG towards it: DDS),
         `proximal.fbp_residual` the paper's choice for CT.
       noise: see `ddim.coefficients`.
     """

@@ -12,7 +12,7 @@ from mgdm_jax.samplers import ddim, loop
 from mgdm_jax.types import Array, Estimate, Guidance, Problem, StepFn, StepInfo
 
 
-def make_step(*, residual: str = "norm") -> StepFn:
+def make_step(*, residual: str = "norm", noise: str = "ddim") -> StepFn:
     """Return DPS's step, x_s ← DDIM(η) step - ζ ∇_{x_t} ‖y - A x0_hat‖.
 
     At η = 1 the first half is DDPM's ancestral step (small variance): ε is recomputed
@@ -20,6 +20,7 @@ def make_step(*, residual: str = "norm") -> StepFn:
 
     Args:
       residual: "norm", as the published code, or "squared", as the paper's text.
+      noise: see `ddim.coefficients`.
     """
 
     def step(
@@ -27,7 +28,7 @@ def make_step(*, residual: str = "norm") -> StepFn:
     ) -> tuple[Array, StepInfo]:
         x0_hat, alpha_bar = estimate.x0_hat, estimate.alpha_bar
         eps = (estimate.x_t - jnp.sqrt(alpha_bar) * x0_hat) / jnp.sqrt(1.0 - alpha_bar)
-        x_s = ddim.update(key, estimate, x0_hat, eps, guidance.eta, "ddim")
+        x_s = ddim.update(key, estimate, x0_hat, eps, guidance.eta, noise)
         x_s = x_s - guidance.zeta * inner.gradient(estimate, problem, residual)
         return x_s, loop.diagnose(problem, x0_hat, x0_hat, None, x_s)
 

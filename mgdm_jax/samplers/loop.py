@@ -81,7 +81,7 @@ def sample(
     """
     start_key, loop_key = jax.random.split(key)
     shape = problem.operator.image_shape
-    x_start = noise_scale * jax.random.normal(start_key, shape)
+    x_start = noise_scale * jax.random.normal(start_key, shape, jnp.float32)
     x_start = x_start + jnp.sqrt(grid.alpha_bar[0]) * centre
     keys = jax.random.split(loop_key, grid.t.shape[0])
 

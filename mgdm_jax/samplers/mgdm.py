@@ -17,7 +17,6 @@ class Options:
       use_discrepancy: line 11 (the discrepancy gradient).
       proximal_fn: how line 9 is solved.
       lam_follows_noise: add `proximal.noise_weight` to λ; nothing where σ_y = 0.
-      symmetric: whether `proximal_fn` is a symmetric map; only FBP's is not.
       zeta_scaling: "algorithm2" or "eq13", see `inner.step_size`.
       residual: "squared" or "norm" in line 8.
       discrepancy_norm: "squared" or "norm" in line 11.
@@ -30,7 +29,6 @@ class Options:
     use_discrepancy: bool = True
     proximal_fn: proximal.ProximalFn = proximal.exact
     lam_follows_noise: bool = True
-    symmetric: bool = True
     zeta_scaling: str = "algorithm2"
     residual: str = "squared"
     discrepancy_norm: str = "squared"
@@ -39,7 +37,13 @@ class Options:
 
 
 def make_step(options: Options = Options()) -> StepFn:
-    """Return one reverse step: lines 4 to 11."""
+    """Return one reverse step: lines 4 to 11.
+
+    Raises:
+      ValueError: for a discrepancy gradient without the proximal step it starts from.
+    """
+    if options.use_discrepancy and not options.use_outer:
+        raise ValueError("use_discrepancy needs use_outer, or x0_bar = x0_tilde.")
 
     def step(
         key: Array, estimate: Estimate, problem: Problem, guidance: Guidance
@@ -79,7 +83,7 @@ def _discrepancy(
     x0_tilde: Array,
     x0_bar: Array,
 ) -> Array:
-    if options.through_inner:
+    if options.through_inner and options.use_inner:
         return discrepancy.gradient_through_inner(
             estimate,
             problem,
@@ -88,6 +92,7 @@ def _discrepancy(
             proximal_fn=options.proximal_fn,
             residual=options.residual,
             scaling=options.zeta_scaling,
+            norm=options.discrepancy_norm,
         )
     return discrepancy.gradient(
         estimate,
@@ -96,6 +101,5 @@ def _discrepancy(
         x0_bar,
         lam,
         proximal_fn=options.proximal_fn,
-        symmetric=options.symmetric,
         norm=options.discrepancy_norm,
     )

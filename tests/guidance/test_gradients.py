@@ -5,11 +5,13 @@ import jax.numpy as jnp
 import method_cases as cases
 import numpy as np
 import pytest
+from helpers import dense_matrix, flat_real
 
 from mgdm_jax import analytic
 from mgdm_jax.guidance import discrepancy, inner, proximal
-from mgdm_jax.operators import linalg
+from mgdm_jax.operators import linalg, sparse_views
 from mgdm_jax.samplers import loop
+from mgdm_jax.types import Problem
 
 LAM = jnp.float32(0.2)
 ZETA = jnp.float32(0.3)
@@ -90,23 +92,63 @@ def test_discrepancy_with_the_inner_gradient_held(setting, norm):
     check(change, gradient, estimate.x_t, direction)
 
 
+SOLVERS = {"spectral": proximal.spectral, "cg": proximal.conjugate_gradient(200, 1e-7)}
+
+
 @pytest.mark.parametrize(
-    "solve", [proximal.spectral, proximal.conjugate_gradient(200, 1e-7)]
+    ("solver", "residual", "norm", "scaling"),
+    [
+        ("spectral", "squared", "squared", "algorithm2"),
+        ("cg", "squared", "squared", "algorithm2"),
+        ("spectral", "norm", "squared", "algorithm2"),
+        ("spectral", "squared", "norm", "algorithm2"),
+        ("spectral", "squared", "squared", "eq13"),
+    ],
 )
-def test_discrepancy_through_the_inner_gradient(setting, solve):
+def test_discrepancy_through_the_inner_gradient(
+    setting, solver, residual, norm, scaling
+):
     estimate, problem, direction = setting
+    step = ZETA / jnp.sqrt(estimate.alpha_bar) if scaling == "eq13" else ZETA
 
     def change(x_t):
         x0_hat, pullback = jax.vjp(estimate.x0_hat_fn, x_t)
-        cotangent = inner.residual_cotangent(problem, x0_hat, "squared")
-        refined = x0_hat - ZETA * pullback(cotangent)[0]
+        cotangent = inner.residual_cotangent(problem, x0_hat, residual)
+        refined = x0_hat - step * pullback(cotangent)[0]
         d = proximal.spectral(problem, refined, LAM) - refined
-        return linalg.inner(d, d)
+        squared = linalg.inner(d, d)
+        return squared if norm == "squared" else jnp.sqrt(squared)
 
     gradient = discrepancy.gradient_through_inner(
-        estimate, problem, ZETA, LAM, proximal_fn=solve
+        estimate,
+        problem,
+        ZETA,
+        LAM,
+        proximal_fn=SOLVERS[solver],
+        residual=residual,
+        norm=norm,
+        scaling=scaling,
     )
     check(change, gradient, estimate.x_t, direction, rtol=1e-2)
+
+
+def test_second_order_at_zero_residual_is_finite(setting):
+    estimate, problem, _ = setting
+    fitting = problem._replace(measurement=problem.operator.forward(estimate.x0_hat))
+    for residual in ("squared", "norm"):
+        for norm in ("squared", "norm"):
+            gradient = discrepancy.gradient_through_inner(
+                estimate, fitting, ZETA, LAM, residual=residual, norm=norm
+            )
+            assert jnp.isfinite(gradient).all()
+
+
+def test_unknown_norms_are_refused(setting):
+    estimate, problem, x = setting
+    with pytest.raises(ValueError, match="norm must be"):
+        discrepancy.gradient(estimate, problem, x, x, LAM, norm="other")
+    with pytest.raises(ValueError, match="norm must be"):
+        discrepancy.gradient_through_inner(estimate, problem, ZETA, LAM, norm="other")
 
 
 def test_both_modes_agree_without_an_inner_step(setting):
@@ -126,10 +168,35 @@ def test_change_gradient_is_the_spectral_filter_of_the_docstring(setting):
     r = problem.measurement - problem.operator.forward(x)
     want = -2.0 * problem.operator.spectral_filter(lambda s: s / (s + LAM) ** 2, r)
     np.testing.assert_allclose(got, want, atol=2e-4)
-    by_autodiff = proximal.change_gradient_by_autodiff(
-        proximal.spectral, problem, x, x0_bar, LAM
-    )
-    np.testing.assert_allclose(got, by_autodiff, atol=2e-4)
+
+
+def test_at_lam_zero_the_discrepancy_is_pseudo_inverse_guidance(setting):
+    """∇D = -2 A†r, so that Jᵀ∇D is ΠGDM's noiseless direction."""
+    _, problem, x = setting
+    zero = jnp.float32(0)
+    x0_bar = proximal.spectral(problem, x, zero)
+    got = proximal.change_gradient(proximal.spectral, problem, x, x0_bar, zero)
+    r = problem.measurement - problem.operator.forward(x)
+    matrix = dense_matrix(problem.operator)
+    want = -2.0 * np.linalg.pinv(matrix, rcond=1e-3) @ flat_real(r)
+    np.testing.assert_allclose(np.ravel(got), want, atol=2e-3)
+
+
+@pytest.mark.parametrize("form", [proximal.fbp_residual, proximal.fbp_merge])
+def test_discrepancy_of_the_forms_of_fbp(form, key):
+    """FBP is not symmetric: the gradient is that of the map itself."""
+    operator = sparse_views.sparse_views(3, 8, n_full=6)
+    operator = operator if form is proximal.fbp_merge else operator.full
+    x, truth, direction = jax.random.normal(key, (3, 8, 8))
+    problem = Problem(operator, operator.forward(truth))
+
+    def change(x):
+        d = form(problem, x, LAM) - x
+        return linalg.inner(d, d)
+
+    x0_bar = form(problem, x, LAM)
+    gradient = proximal.change_gradient(form, problem, x, x0_bar, LAM)
+    check(change, gradient, x, direction)
 
 
 def test_orthonormal_rows_make_it_a_second_dps_gradient(key):

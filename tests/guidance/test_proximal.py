@@ -10,7 +10,7 @@ from helpers import check_adjoint, dense_matrix, dense_prox, flat_real
 
 from mgdm_jax import analytic
 from mgdm_jax.guidance import proximal
-from mgdm_jax.operators import radon, sparse_views
+from mgdm_jax.operators import linalg, projection, radon, sparse_views
 from mgdm_jax.samplers import loop, mgdm
 from mgdm_jax.types import Problem
 
@@ -111,7 +111,7 @@ def test_gap_sees_a_wrong_point(key):
 def test_fbp_merge_keeps_agreeing_views_and_takes_over_the_others(key):
     operator = sparse_views.sparse_views(3, 16, n_full=12)
     image = jnp.where(
-        radon.inscribed_circle(16), jax.random.uniform(key, (16, 16)), 0.0
+        projection.inscribed_circle(16), jax.random.uniform(key, (16, 16)), 0.0
     )
     problem = Problem(operator, operator.forward(image))
     agreeing = proximal.fbp_merge(problem, image, jnp.float32(0.1))
@@ -119,7 +119,7 @@ def test_fbp_merge_keeps_agreeing_views_and_takes_over_the_others(key):
     np.testing.assert_allclose(agreeing, filtered, atol=1e-5)
     zero = jnp.zeros((16, 16))
     from_zero = proximal.fbp_merge(problem, zero, jnp.float32(1.0))
-    want = 0.5 * radon.fbp(operator.full, problem.measurement)
+    want = 0.5 * radon.fbp(operator.full, problem.measurement / operator.gain)
     np.testing.assert_allclose(from_zero, want, atol=1e-5)
 
 
@@ -128,7 +128,8 @@ def test_sparse_views_are_a_matched_pair_with_the_few_view_projector(key):
     check_adjoint(operator, key)
     few = radon.parallel_beam(np.arange(3) * 60.0, 16)
     image = jax.random.normal(key, (16, 16))
-    views = operator.forward(image)[::4] * operator.full.scale
+    np.testing.assert_allclose(linalg.operator_norm(operator, key), 1.0, atol=1e-3)
+    views = operator.forward(image)[::4] * operator.full.scale / operator.gain
     np.testing.assert_allclose(views, few.forward(image) * few.scale, atol=1e-3)
 
 

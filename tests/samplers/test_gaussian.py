@@ -68,7 +68,7 @@ def test_ddim_recovers_the_prior_as_steps_grow(key):
     assert errors[1] < 0.02 < errors[0]
 
 
-def test_mgdm_is_biased_towards_the_data_as_stated():
+def test_mgdm_is_biased_towards_the_data_as_stated(key):
     """At λ → 0 the output meets the data exactly: its spread in the range is 0."""
     _, _, model = cases.gaussian_case("real")
     numbers = [float(v) for v in cases.guidance(lam=1e-7, rho=0.0)]
@@ -77,6 +77,13 @@ def test_mgdm_is_biased_towards_the_data_as_stated():
     mean, cov = dense.moments(dense.mgdm, model, levels, numbers)
     assert np.abs(model.matrix @ mean - model.y).max() < 1e-5
     assert np.abs(model.matrix @ cov @ model.matrix.T).max() < 1e-5
+    prior, problem, _ = cases.gaussian_case("real")
+    at_zero = cases.guidance(lam=0.0, rho=0.0)
+    run = jax.jit(lambda k: cases.run(k, "mgdm", prior, problem, at_zero)[0])
+    images = [np.ravel(run(k)) for k in jax.random.split(key)]
+    for image in images:
+        np.testing.assert_allclose(model.matrix @ image, model.y, atol=2e-5)
+    assert np.abs(images[0] - images[1]).max() > 0.1
 
 
 def test_noiseless_posterior_mean_of_the_prior(key):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mgdm_jax import analytic
-from mgdm_jax.samplers import loop
+from mgdm_jax.guidance import proximal
+from mgdm_jax.samplers import dps, loop, mgdm
 
 METHODS = sorted(cases.METHODS)
 
@@ -99,24 +100,63 @@ def test_divergence_is_reported(key):
     assert not info.finite[-1]
 
 
-def test_one_forward_and_two_backward_products(key):
+@pytest.mark.parametrize(
+    ("name", "n_backward"), [("ddnm", 0), ("dps", 1), ("mgdm_no_r", 1), ("mgdm", 2)]
+)
+def test_one_forward_and_its_backward_products(name, n_backward, key):
     """The denoiser is traced once a step; its pullback serves both gradients."""
     prior, problem, _ = cases.gaussian_case("real")
-    calls = []
+    forward, backward = [], []
 
-    def counting(*args):
-        calls.append(1)
-        return analytic.gaussian_denoiser(*args)
+    @jax.custom_vjp
+    def counted(x):
+        return x
 
-    jax.jit(
-        lambda k: loop.sample(
-            k,
-            counting,
-            prior,
-            cases.METHODS["mgdm"][0],
-            cases.grid(4),
-            problem,
-            cases.guidance(),
-        )
+    def count_backward(_, cotangent):
+        backward.append(1)
+        return (cotangent,)
+
+    counted.defvjp(lambda x: (x, None), count_backward)
+
+    def denoise(params, x_t, t, alpha_bar):
+        forward.append(1)
+        return analytic.gaussian_denoiser(params, counted(x_t), t, alpha_bar)
+
+    step, grid = cases.METHODS[name][0], cases.grid(4)
+    numbers = cases.guidance()
+    jax.make_jaxpr(
+        lambda k: loop.sample(k, denoise, prior, step, grid, problem, numbers)
     )(key)
-    assert len(calls) == 1
+    assert (len(forward), len(backward)) == (1, n_backward)
+
+
+def test_a_proximal_step_that_is_not_solved_is_seen(key):
+    prior, problem, _ = cases.gaussian_case("ct")
+    step = mgdm.make_step(mgdm.Options(proximal_fn=proximal.conjugate_gradient(1)))
+    numbers = cases.guidance(rho=0.0)
+    _, info = jax.jit(lambda k: cases.run(k, step, prior, problem, numbers))(key)
+    assert info.prox_gap.min() > 1e-3
+
+
+def test_dps_is_ddpm_s_posterior_and_a_gradient_where_x0_is_clipped(key):
+    """Its mean is √ᾱ_s β/(1-ᾱ_t) x0 + √α (1-ᾱ_s)/(1-ᾱ_t) x_t, x0 being clipped."""
+    prior, problem, _ = cases.gaussian_case("real")
+    row = jax.tree.map(lambda v: v[3], cases.grid())
+    x_t = jax.random.normal(key, problem.operator.image_shape)
+
+    def clipped(*args):
+        denoised = analytic.gaussian_denoiser(*args)
+        return denoised._replace(x0_hat=jnp.clip(denoised.x0_hat, -0.1, 0.1))
+
+    estimate = loop.linearise(clipped, prior, x_t, row, 1.0)
+    assert jnp.abs(estimate.x0_hat).max() == pytest.approx(0.1)
+    numbers = cases.guidance(zeta=0.0, eta=1.0)
+    keys = jax.random.split(key, 4000)
+    draws = jax.vmap(lambda k: dps.make_step()(k, estimate, problem, numbers)[0])(keys)
+    t, s = float(row.alpha_bar), float(row.alpha_bar_next)
+    alpha = t / s
+    mean = np.sqrt(s) * (1 - alpha) / (1 - t) * estimate.x0_hat
+    mean = mean + np.sqrt(alpha) * (1 - s) / (1 - t) * x_t
+    deviation = np.sqrt((1 - s) / (1 - t) * (1 - alpha))
+    np.testing.assert_allclose(draws.mean(0), mean, atol=5 * deviation / 63)
+    np.testing.assert_allclose(draws.std(0), deviation, rtol=0.06)

@@ -37,6 +37,26 @@ def test_no_ir_at_lam_zero_is_ddnm(operator_name, key):
     np.testing.assert_allclose(got, want, atol=5e-6)
 
 
+@pytest.mark.parametrize("operator_name", ["real", "complex"])
+def test_towards_ddnm_as_lam_falls(operator_name, key):
+    """On masks, where s² is 0, 1/2 or 1, the distance falls in proportion to λ."""
+    distances = []
+    for lam in (1e-2, 1e-3):
+        numbers = cases.guidance(lam=lam)
+        got, want = both(key, operator_name, "mgdm_no_ir", numbers, "ddnm", numbers)
+        distances.append(float(jnp.abs(got - want).max()))
+    assert distances[0] == pytest.approx(10 * distances[1], rel=0.1)
+    assert distances[0] > 1e-3
+
+
+@pytest.mark.parametrize("noise", ["ddnm", "ddim"])
+def test_the_noise_convention_is_an_option(noise, key):
+    numbers = cases.guidance(zeta=0.0, lam=HUGE, rho=0.0)
+    first, second = mgdm.make_step(mgdm.Options(noise=noise)), ddim.make_step(noise)
+    got, want = both(key, "real", first, numbers, second, numbers)
+    np.testing.assert_allclose(got, want, atol=1e-6)
+
+
 @pytest.mark.parametrize("operator_name", cases.OPERATORS)
 def test_infinite_lam_leaves_ddim_with_the_dps_gradient(operator_name, key):
     numbers = cases.guidance(lam=HUGE, rho=0.0)
