@@ -15,7 +15,7 @@ import numpy as np
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
-from mgdm_jax import factory, metrics, reconstruction
+from mgdm_jax import factory, hyperparameters, metrics, reconstruction
 from mgdm_jax.defaults import Config
 
 VARIANTS = {
@@ -51,22 +51,23 @@ def with_level(config: Config, level: float, changes: dict) -> Config:
 
 def psnr_ssim(config: Config) -> np.ndarray:
     """Return PSNR, SSIM and the data residual [3, n] of one configuration."""
-    guidance = factory.resolve_guidance(config)
+    guidance = hyperparameters.resolve(config)
     prior, measured, sampler = factory.build(config)
     key = jax.random.key(config.sampler.seed)
     size = config.sampler.batch_size
     done = reconstruction.reconstruct(key, sampler, prior, measured, guidance, size)
     assert measured.reference is not None
     ours = reconstruction.scores(measured.reference, done.images)
-    residual = np.where(done.diverged, 1.0, done.info.data_residual[:, -1])
-    return np.stack([ours.psnr, ours.ssim, residual])
+    return np.stack([ours.psnr, ours.ssim, done.data_residual])
 
 
 def baseline(config: Config) -> np.ndarray:
     """Return the same of the zero-filled or FBP images."""
     measured = factory.build(config).measurements
     assert measured.reference is not None
-    images = reconstruction.baselines(measured)
+    problems, axes = measured.problem(np.arange(len(measured))), measured.axes
+    show = jax.vmap(lambda p: p.operator.baseline(p.measurement), in_axes=(axes,))
+    images = np.asarray(jax.jit(show)(problems))
     scores = reconstruction.scores(measured.reference, images)
     return np.stack([scores.psnr, scores.ssim, np.full(len(images), np.nan)])
 

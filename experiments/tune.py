@@ -48,7 +48,7 @@ def tune(config: Config, method: str, chunk: int) -> dict:
     config.method = method
     prior, measured, sampler = factory.build(config)
     keys = jax.random.split(jax.random.key(config.sampler.seed), len(measured))
-    problems = measured.problem(jnp.arange(len(measured)))
+    problems = measured.problem(np.arange(len(measured)))
     reference = jnp.asarray(measured.reference)
     region = True if measured.region is None else measured.region
     n_devices = math.gcd(len(measured), jax.device_count())

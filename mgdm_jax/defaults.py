@@ -46,6 +46,7 @@ def reconstruction() -> Config:
     config.sampler.seed = 0
     config.sampler.batch_size = 4
     config.sampler.time_grid = "ddnm"  # or leading, linspace
+    config.sampler.noise = placeholder(str)  # ddnm, ddim; None: as the method's paper
 
     config.tuned = starting_values()  # tuned.<method>.<level> = zeta, lam, rho, eta
     return config
@@ -59,7 +60,8 @@ def _guidance() -> Config:
     guidance.rho = placeholder(float)  # discrepancy step
     guidance.proximal = "auto"  # spectral, else cg; CT also fbp_residual, fbp_merge
     guidance.lam_follows_noise = True  # adds sigma_y^2 / r_t^2 to lam
-    guidance.residual = "squared"  # or norm: un-squared in the inner gradient
+    guidance.cg_steps = 100  # most steps of proximal=cg
+    guidance.residual = placeholder(str)  # squared (None for MGDM), norm (DPS)
     guidance.discrepancy_norm = "squared"  # or norm
     guidance.zeta_scaling = "algorithm2"  # or eq13: zeta / sqrt(alpha_bar)
     guidance.through_inner = False  # second-order discrepancy gradient

@@ -1,7 +1,7 @@
 """From a configuration to objects: the one place where a name becomes a function."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -152,11 +152,16 @@ def make_step(config: Config) -> StepFn:
     """
     match config.method:
         case "ddim":
-            return ddim.make_step()
+            return ddim.make_step(config.sampler.noise or "ddim")
         case "ddnm":
-            return ddnm.make_step(projection=_proximal(config))
+            return ddnm.make_step(
+                projection=_proximal(config), noise=config.sampler.noise or "ddnm"
+            )
         case "dps":
-            return dps.make_step()
+            return dps.make_step(
+                residual=config.guidance.residual or "norm",
+                noise=config.sampler.noise or "ddim",
+            )
         case "mgdm":
             return mgdm.make_step(_options(config))
         case "mgdm_no_pr":
@@ -187,11 +192,11 @@ def _options(
         use_discrepancy=discrepancy,
         proximal_fn=_proximal(config),
         lam_follows_noise=guidance.lam_follows_noise,
-        symmetric=guidance.proximal in ("auto", "spectral", "cg"),
         zeta_scaling=guidance.zeta_scaling,
-        residual=guidance.residual,
+        residual=guidance.residual or "squared",
         discrepancy_norm=guidance.discrepancy_norm,
         through_inner=guidance.through_inner,
+        noise=config.sampler.noise or "ddnm",
     )
 
 
@@ -202,7 +207,7 @@ def _proximal(config: Config) -> proximal.ProximalFn:
         case "spectral":
             return proximal.spectral
         case "cg":
-            return proximal.conjugate_gradient()
+            return proximal.conjugate_gradient(config.guidance.cg_steps)
         case "fbp_residual" if config.task.kind == "ct":
             return proximal.fbp_residual
         case "fbp_merge" if config.task.kind == "ct" and not config.data.path:
@@ -235,43 +240,6 @@ def make_sampler(prior: Prior, step: StepFn, grid: TimeGrid) -> Sampler:
     return sampler
 
 
-def resolve_guidance(config: Config) -> Guidance:
-    """Return ζ, λ, ρ, η: as configured, else the values chosen on validation.
-
-    `config.tuned.<method>.<level>` holds them for an acceleration or a number of
-    views; the nearest level is taken.
-
-    Raises:
-      ValueError: if a number is neither given nor tuned, or out of range.
-    """
-    given = {name: config.guidance[name] for name in ("zeta", "lam", "rho")}
-    given["eta"] = config.sampler.eta
-    tuned = _tuned(config)
-    values: dict[str, Any] = {
-        name: tuned.get(name) if value is None else value
-        for name, value in given.items()
-    }
-    for name, value in values.items():
-        if value is None:
-            raise ValueError(
-                f"{name} of {config.method} has no tuned value here; give "
-                f"--config.{'sampler' if name == 'eta' else 'guidance'}.{name}."
-            )
-        if not 0 <= value <= (1 if name == "eta" else np.inf):
-            raise ValueError(f"{name} must not be negative, eta at most 1: {value}.")
-    return Guidance.of(**values)
-
-
-def _tuned(config: Config) -> dict[str, float]:
-    levels = config.tuned.get(config.method)
-    if not levels:
-        return {}
-    task = config.task
-    level = task.n_views if task.kind == "ct" else task.acceleration
-    nearest = min(levels, key=lambda name: abs(np.log(float(name) / level)))
-    return dict(zip(("zeta", "lam", "rho", "eta"), levels[nearest], strict=True))
-
-
 def load_measurements(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     """Return the user's measurements, or those simulated from the embedded sample.
 
@@ -283,5 +251,25 @@ def load_measurements(config: Config, image_shape: tuple[int, ...]) -> Measureme
             "this configuration runs on data of yours; give --config.data.path, an "
             "HDF5 file of measurements."
         )
+    _check_kind(config.task, image_shape)
     read = scans.read if config.data.path else simulate.simulate
     return read(config, image_shape)
+
+
+def _check_kind(task: Config, image_shape: tuple[int, ...]) -> None:
+    """Refuse a task of an unknown kind, or one that the prior's images do not fit."""
+    channels = {"mri_real": 1, "mri_complex": 2, "ct": 1}
+    if task.kind not in channels:
+        raise ValueError(
+            f"task.kind must be one of {', '.join(channels)}, got {task.kind!r}."
+        )
+    prior = 2 if len(image_shape) == 3 else 1
+    if channels[task.kind] != prior:
+        raise ValueError(
+            f"task.kind={task.kind} needs a prior of {channels[task.kind]} channels, "
+            f"got one of {prior}; see --config.prior.path."
+        )
+    if task.n_coils > 1 and task.kind != "mri_complex":
+        raise ValueError(
+            f"task.n_coils={task.n_coils} needs task.kind=mri_complex, got {task.kind}."
+        )

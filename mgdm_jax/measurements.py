@@ -1,12 +1,14 @@
 """Measurements of one kind, and what simulated and scanned ones have in common."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mgdm_jax.defaults import Config
 from mgdm_jax.operators import masks, radon, sense, spectrum
 from mgdm_jax.types import Array, Problem
 
@@ -16,8 +18,9 @@ class Measurements:
     """n inverse problems of one kind.
 
     Attributes:
-      operator: shared by all, or stacked along the first axis of every leaf.
-      per_image: whether `operator` is stacked.
+      operator: shared by all, or a list of one an image.
+      prepare: finishes an operator of the list when its turn comes: row spectra of a
+        whole scan would not fit into memory.
       measurement: [n, …] in operator units.
       noise_std: σ_y, operator units.
       reference: [n, h, w] or [n, h, w, 2] in operator units, or None.
@@ -27,23 +30,29 @@ class Measurements:
     """
 
     operator: Any
-    per_image: bool
     measurement: Array
     noise_std: float
     reference: np.ndarray | None
     scale: np.ndarray
     region: np.ndarray | None
     facts: dict
+    prepare: Callable[[Any], Any] = lambda operator: operator
+
+    @property
+    def per_image(self) -> bool:
+        """Whether every image has an operator of its own."""
+        return isinstance(self.operator, list)
 
     def __len__(self) -> int:
         """Return n."""
         return self.measurement.shape[0]
 
-    def problem(self, index: Array) -> Problem:
+    def problem(self, index: np.ndarray) -> Problem:
         """Return the problems [b] at `index`; see `axes`."""
         operator = self.operator
         if self.per_image:
-            operator = jax.tree.map(lambda leaf: leaf[index], operator)
+            each = [self.prepare(self.operator[int(i)]) for i in index]
+            operator = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
         return Problem(operator, self.measurement[index], jnp.float32(self.noise_std))
 
     @property
@@ -52,29 +61,32 @@ class Measurements:
         return Problem(0 if self.per_image else None, 0, None)  # type: ignore[arg-type]
 
 
-def multi_coil(mask: np.ndarray, maps: np.ndarray) -> sense.Sense:
-    """Return the SENSE operator, with its spectrum where whole columns are sampled."""
-    operator = sense.sense(mask, maps)
-    columns = bool((mask == mask[:1]).all())
-    return sense.with_row_spectrum(operator) if columns else operator
+def with_spectrum(operator: Any, config: Config) -> Any:
+    """Return the operator with its spectrum, where wanted, known and within reach.
+
+    Wanted by methods with a proximal step that `guidance.proximal` leaves to it.
+    """
+    if config.method in ("ddim", "dps", "mgdm_no_pr"):
+        return operator
+    if config.guidance.proximal not in ("auto", "spectral"):
+        return operator
+    match operator:
+        case sense.Sense() if (np.asarray(operator.mask) == operator.mask[:1]).all():
+            return sense.with_row_spectrum(operator)
+        case radon.ParallelBeam() if operator.n_rows <= spectrum.MAX_DUAL_ROWS:
+            return radon.with_dual_spectrum(operator, spectrum.default_cache_dir())
+        case _:
+            return operator
 
 
 def mask_facts(mask: np.ndarray, *, real_image: bool) -> dict:
-    """Return nominal and effective acceleration of a mask, in either order."""
+    """Return nominal and effective acceleration of a mask in centred order."""
     return {
         "nominal_acceleration": round(masks.nominal_acceleration(mask), 3),
         "effective_acceleration": round(
             masks.effective_acceleration(mask, real_image), 3
         ),
     }
-
-
-def projector(angles_deg: np.ndarray, size: int) -> radon.ParallelBeam:
-    """Return the projector, with its spectrum where that is within reach."""
-    operator = radon.parallel_beam(angles_deg, size)
-    if len(angles_deg) * size > spectrum.MAX_DUAL_ROWS:
-        return operator
-    return radon.with_dual_spectrum(operator, spectrum.default_cache_dir())
 
 
 def check_size(

@@ -10,7 +10,7 @@ import numpy as np
 from mgdm_jax import devices, metrics
 from mgdm_jax.factory import Prior, Sampler
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.operators import radon, sparse_views
+from mgdm_jax.operators import linalg
 from mgdm_jax.types import Array, Guidance, Problem, StepInfo
 
 
@@ -21,12 +21,14 @@ class Reconstruction(NamedTuple):
       images: [n, …image], zero where nothing is measured, and throughout where the
         sampler diverged.
       baseline: [n, …image], zero-filled or filtered back-projection.
+      data_residual: [n] ‖y - A x‖ / ‖y‖ of `images`.
       diverged: [n] bool, whether the sampler ended in infinities.
-      info: diagnostics [n, k].
+      info: diagnostics [n, k] of the steps.
     """
 
     images: np.ndarray
     baseline: np.ndarray
+    data_residual: np.ndarray
     diverged: np.ndarray
     info: StepInfo
 
@@ -52,35 +54,38 @@ def reconstruct(
         last batch is filled up with repeats.
       progress: called after each batch with the images it finished.
     """
-    n, axes = len(measurements), measurements.axes
+    n, mesh, region = len(measurements), devices.mesh(), measurements.region
     keys = jax.random.split(key, n)
-    mesh = devices.mesh()
-    run = jax.jit(batched(sampler, axes, mesh))
     params = devices.replicate(mesh, prior.params)
-    images, infos = [], []
+    sample = jax.jit(batched(sampler, measurements.axes, mesh))
+    finish = jax.jit(jax.vmap(_finish, in_axes=(measurements.axes, 0, None)))
     size = devices.padded(min(batch_size, n), mesh)
+    parts = []
     for start in range(0, n, size):
-        index = jnp.minimum(jnp.arange(start, start + size), n - 1)
+        index = np.minimum(np.arange(start, start + size), n - 1)
         problem = measurements.problem(index)
-        image, info = run(keys[index], params, problem, guidance)
+        image, info = sample(keys[index], params, problem, guidance)
+        image, baseline, residual, diverged = finish(problem, image, region)
+        part = Reconstruction(image, baseline, residual, diverged, info)
         done = min(size, n - start)
-        images.append(np.asarray(image)[:done])
-        infos.append(jax.tree.map(lambda v, m=done: np.asarray(v)[:m], info))
+        parts.append(jax.tree.map(lambda v, m=done: np.asarray(v)[:m], part))
         if progress is not None:
             progress(done)
-    stacked = jax.tree.map(lambda *parts: np.concatenate(parts), *infos)
-    return _finished(measurements, np.concatenate(images), stacked)
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
-def _finished(
-    measurements: Measurements, images: np.ndarray, info: StepInfo
-) -> Reconstruction:
-    """Return the images, blank where unseen or diverged, with their baseline."""
-    diverged = ~np.asarray(info.finite)[:, -1]
-    images = np.where(diverged.reshape(-1, *(1,) * (images.ndim - 1)), 0, images)
-    if measurements.region is not None:
-        images = images * measurements.region
-    return Reconstruction(images, baselines(measurements), diverged, info)
+def _finish(
+    problem: Problem, image: Array, region: np.ndarray | None
+) -> tuple[Array, Array, Array, Array]:
+    """Return the image, blank where unseen or diverged, and what is known of it."""
+    operator, y = problem.operator, problem.measurement
+    diverged = ~jnp.isfinite(image).all()
+    image = jnp.where(diverged, 0.0, image)
+    if region is not None:
+        image = jnp.where(region, image, 0.0)
+    scale = linalg.norm(y)
+    residual = linalg.norm(y - operator.forward(image)) / jnp.where(scale > 0, scale, 1)
+    return image, operator.baseline(y), residual, diverged
 
 
 def batched(sampler: Sampler, axes: Problem, mesh: jax.sharding.Mesh) -> Callable:
@@ -95,23 +100,11 @@ def batched(sampler: Sampler, axes: Problem, mesh: jax.sharding.Mesh) -> Callabl
     return devices.per_device(mesh, jax.vmap(sampler, in_axes=in_axes), in_axes)
 
 
-def baselines(measurements: Measurements) -> np.ndarray:
-    """Return [n, …image]: zero-filled images, or FBP of sinograms."""
-
-    def baseline(operator: Any, measurement: Array) -> Array:
-        if isinstance(operator, radon.ParallelBeam):
-            return radon.fbp(operator, measurement)
-        if isinstance(operator, sparse_views.SparseViews):
-            factor = operator.measured.size / operator.measured.sum()
-            return factor * radon.fbp(operator.full, measurement)
-        return operator.adjoint(measurement)
-
-    axis = 0 if measurements.per_image else None
-    run = jax.jit(jax.vmap(baseline, in_axes=(axis, 0)))
-    return np.asarray(run(measurements.operator, measurements.measurement))
-
-
 def scores(reference: np.ndarray, images: np.ndarray) -> metrics.Scores:
     """Return PSNR, SSIM and NMSE [n] under `metrics.CONVENTION`."""
-    run = jax.jit(jax.vmap(metrics.score))
-    return jax.device_get(run(jnp.asarray(reference), jnp.asarray(images)))
+
+    @jax.jit
+    def run(pairs: tuple[Array, Array]) -> metrics.Scores:
+        return jax.lax.map(lambda pair: metrics.score(*pair), pairs, batch_size=16)
+
+    return jax.device_get(run((jnp.asarray(reference), jnp.asarray(images))))

@@ -48,7 +48,7 @@ def summary(run: Run) -> dict:
         "nfe": config.sampler.n_steps,
         "seconds": round(run.seconds, 2),
         "convention": metrics.CONVENTION,
-        "data_residual_mean": float(_data_residual(run.result).mean()),
+        "data_residual_mean": float(run.result.data_residual.mean()),
         "prox_gap_max": float(
             info.prox_gap.max(where=np.isfinite(info.prox_gap), initial=0)
         ),
@@ -70,11 +70,6 @@ def summary(run: Run) -> dict:
         "baseline_psnr_mean": float(baseline.psnr.mean()),
         "baseline_ssim_mean": float(baseline.ssim.mean()),
     }
-
-
-def _data_residual(result: Reconstruction) -> np.ndarray:
-    """Return [n], of the last step; 1 for an image left blank."""
-    return np.where(result.diverged, 1.0, result.info.data_residual[:, -1])
 
 
 def write(run: Run, workdir: Path) -> dict:
@@ -159,7 +154,7 @@ def _write_table(run: Run, path: Path) -> None:
         rows = zip(
             *ours,
             *baseline[:2],
-            _data_residual(run.result),
+            run.result.data_residual,
             run.result.diverged,
             strict=True,
         )

@@ -13,7 +13,7 @@ from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 from tqdm import tqdm
 
-from mgdm_jax import factory, reconstruction, results
+from mgdm_jax import factory, hyperparameters, reconstruction, results
 from mgdm_jax.defaults import Config
 from mgdm_jax.operators import spectrum
 
@@ -26,7 +26,7 @@ def run(config: Config, workdir: Path) -> dict:
     """
     if (workdir / "metrics.json").exists():
         raise ValueError(f"{workdir} holds a finished run; give another --workdir.")
-    guidance = factory.resolve_guidance(config)
+    guidance = hyperparameters.resolve(config)
     config = _resolved(config, guidance)
     prior, measurements, sampler = factory.build(config)
     started = time.monotonic()

@@ -4,6 +4,7 @@ The one place where a file's conventions (centred k-space, pixel units, scales) 
 the operators'.
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ from mgdm_jax import measurements
 from mgdm_jax.data import hdf5
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.operators import fourier, radon
+from mgdm_jax.operators import fourier, projection, radon, sense
 
 
 def read(config: Config, image_shape: tuple[int, ...]) -> Measurements:
@@ -43,27 +44,26 @@ def _mri(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     else:
         corner = mask
     kspace = np.where(corner > 0, kspace, 0).astype(np.complex64)
-    operator, per_image = _file_operator(path, file, corner, image_shape, n)
-    adjoint = jax.vmap(
-        lambda op, y: op.adjoint(y), in_axes=(0 if per_image else None, 0)
-    )
-    zero_filled = np.asarray(jax.jit(adjoint)(operator, jnp.asarray(kspace)))
-    scale = _scales(file.scale, zero_filled, len(image_shape) == 3)
+    operator = _file_operator(path, file, corner, image_shape, n)
+    if not isinstance(operator, list):
+        operator = measurements.with_spectrum(operator, config)
+    scale = _scales(file.scale, operator, kspace)
     spread = scale.reshape(-1, *(1,) * (kspace.ndim - 1))
     facts = {"data": str(path), "simulated": "nothing known of"}
     facts |= measurements.mask_facts(
-        np.asarray(corner), real_image=len(image_shape) == 2
+        fourier.corner_to_centred_mask(np.asarray(corner)),
+        real_image=len(image_shape) == 2,
     )
     facts |= {"scale": "from the file" if file.scale else "estimated: zero-filled max"}
     return Measurements(
         operator=operator,
-        per_image=per_image,
         measurement=jnp.asarray(kspace / spread, jnp.complex64),
         noise_std=config.task.noise_std,
         reference=_file_reference(file.reference, n, scale, image_shape),
         scale=scale,
         region=None,
         facts=facts,
+        prepare=functools.partial(measurements.with_spectrum, config=config),
     )
 
 
@@ -73,8 +73,8 @@ def _file_operator(
     corner: np.ndarray,
     image_shape: tuple[int, ...],
     n: int,
-) -> tuple[Any, bool]:
-    """Return the operator of an MRI file, and whether it is stacked per image."""
+) -> Any:
+    """Return the operator of an MRI file, or a list of one an image; no spectra."""
     maps = file.sensitivity_maps
     if maps is None:
         if file.kspace.ndim == 4:
@@ -82,24 +82,29 @@ def _file_operator(
                 f"{path}: kspace has {file.kspace.shape[1]} coils but the file holds "
                 "no sensitivity_maps; add them (ESPIRiT) or combine the coils."
             )
-        return fourier.masked_fourier(corner, image_shape), False
+        return fourier.masked_fourier(corner, image_shape)
     if len(image_shape) != 3:
         raise ValueError(
             f"{path}: multi-coil k-space needs a prior of complex images (2 channels); "
             "use configs/mri_fastmri.py."
         )
     if maps.ndim == 3:
-        return measurements.multi_coil(corner, maps), False
-    each = [measurements.multi_coil(corner, m) for m in maps[:n]]
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *each), True
+        return sense.sense(corner, maps)
+    return [sense.sense(corner, m) for m in maps[:n]]
 
 
-def _scales(given: float | None, images: np.ndarray, is_complex: bool) -> np.ndarray:
+def _scales(given: float | None, operator: Any, kspace: np.ndarray) -> np.ndarray:
     """Return [n]: the file's scale, or the largest zero-filled magnitude."""
+    n = len(kspace)
     if given is not None:
-        return np.full(len(images), given, np.float32)
-    magnitudes = np.linalg.norm(images, axis=-1) if is_complex else np.abs(images)
-    return magnitudes.max(axis=(1, 2)).astype(np.float32)
+        return np.full(n, given, np.float32)
+    adjoint = jax.jit(lambda op, y: op.adjoint(y))
+    each = operator if isinstance(operator, list) else [operator] * n
+    images = (adjoint(op, y) for op, y in zip(each, kspace, strict=True))
+    magnitudes = (
+        np.abs(x) if x.ndim == 2 else np.linalg.norm(x, axis=-1) for x in images
+    )
+    return np.array([magnitude.max() for magnitude in magnitudes], np.float32)
 
 
 def _file_reference(
@@ -122,9 +127,10 @@ def _ct(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     n = min(config.data.n_images, len(file.sinogram))
     detectors = file.sinogram.shape[-1]
     measurements.check_size(path, (detectors, detectors), image_shape)
-    operator = measurements.projector(file.angles_deg, detectors)
+    operator = radon.parallel_beam(file.angles_deg, detectors)
+    operator = measurements.with_spectrum(operator, config)
     scale = np.full(n, file.scale, np.float32)
-    region = radon.inscribed_circle(detectors)
+    region = projection.inscribed_circle(detectors)
     reference = _file_reference(file.reference, n, scale, image_shape)
     sinogram = file.sinogram[:n] / (file.scale * float(operator.scale))
     facts = {
@@ -134,7 +140,6 @@ def _ct(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     }
     return Measurements(
         operator=operator,
-        per_image=False,
         measurement=jnp.asarray(sinogram, jnp.float32),
         noise_std=config.task.noise_std,
         reference=None if reference is None else reference * region,

@@ -1,6 +1,5 @@
 """Measurements simulated from the embedded sample."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,7 +10,15 @@ from mgdm_jax import measurements
 from mgdm_jax.data import pipelines
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.operators import coils, fourier, masks, radon, sparse_views
+from mgdm_jax.operators import (
+    coils,
+    fourier,
+    masks,
+    projection,
+    radon,
+    sense,
+    sparse_views,
+)
 from mgdm_jax.types import Array
 
 NOISE_STREAM = 2**31 - 1
@@ -49,7 +56,7 @@ def _mri(config: Config, images: np.ndarray) -> Measurements:
     corner = fourier.centred_to_corner_mask(mask)
     if len(shape) == 3 and task.n_coils > 1:
         maps = coils.birdcage_sensitivities(shape[:2], task.n_coils)
-        operator = measurements.multi_coil(corner, maps)
+        operator = measurements.with_spectrum(sense.sense(corner, maps), config)
     else:
         operator = fourier.masked_fourier(corner, shape)
     facts = {
@@ -74,8 +81,9 @@ def _ct(config: Config, images: np.ndarray) -> Measurements:
         operator = sparse_views.sparse_views(n_views, images.shape[-1])
     else:
         angles = np.arange(n_views) * (180 / n_views)
-        operator = measurements.projector(angles, images.shape[-1])
-    region = radon.inscribed_circle(images.shape[-1])
+        operator = radon.parallel_beam(angles, images.shape[-1])
+        operator = measurements.with_spectrum(operator, config)
+    region = projection.inscribed_circle(images.shape[-1])
     facts = {
         "data": f"embedded sample: {config.data.split}/{config.data.subject}",
         "simulated": "sinogram from reconstructed CT slices",
@@ -97,13 +105,11 @@ def _measure(
     if sigma:
         # A stream of its own: the sampler starts from the seed's key itself.
         key = jax.random.fold_in(jax.random.key(config.sampler.seed), NOISE_STREAM)
-        noise = _noise(key, clean) * sigma
-        # Noise falls on what is sampled only: the projector's zeros stay zero.
-        sampled = jax.vmap(_sampled(operator))(noise)
-        clean = clean + sampled
+        keys = jax.random.split(key, len(images))
+        noise = jax.vmap(lambda k, y: operator.sampled(_noise(k, y)))(keys, clean)
+        clean = clean + sigma * noise
     return Measurements(
         operator=operator,
-        per_image=False,
         measurement=clean,
         noise_std=sigma,
         reference=images,
@@ -119,12 +125,3 @@ def _noise(key: Array, like: Array) -> Array:
         return jax.random.normal(key, like.shape)
     real, imaginary = jax.random.normal(key, (2, *like.shape))
     return jax.lax.complex(real, imaginary)
-
-
-def _sampled(operator: Any) -> Callable[[Array], Array]:
-    """Return y -> y with unsampled k-space set to zero."""
-    if isinstance(operator, radon.ParallelBeam):
-        return lambda y: y
-    if isinstance(operator, sparse_views.SparseViews):
-        return lambda y: operator.measured[:, None] * y
-    return lambda y: jnp.where(operator.mask > 0, y, 0)

@@ -50,6 +50,14 @@ class LinearOperator(Protocol):
         """Return Aᴴ y for the real inner product ⟨a, b⟩ = Re Σ conj(a) b."""
         ...
 
+    def sampled(self, measurement: Array) -> Array:
+        """Return y, zero where nothing is sampled: the place of noise."""
+        ...
+
+    def baseline(self, measurement: Array) -> Array:
+        """Return the image a scanner would show: zero-filled, or FBP."""
+        ...
+
 
 class SpectralOperator(LinearOperator, Protocol):
     """An operator whose AAᴴ (or AᴴA) is diagonalised once and for all."""

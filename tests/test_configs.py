@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from mgdm_jax import factory, priors, train
-from mgdm_jax.operators import fourier
+from mgdm_jax import factory, hyperparameters, priors, train
+from mgdm_jax.operators import fourier, radon
 from mgdm_jax.types import Guidance, Problem
 
 ROOT = Path(__file__).parents[1] / "configs"
@@ -50,8 +50,32 @@ def test_unknown_variant_is_refused(path):
 def test_every_method_has_its_numbers(path, method):
     config = load(path)
     config.method = method
-    guidance = factory.resolve_guidance(config)
+    guidance = hyperparameters.resolve(config)
     assert all(value.dtype == jnp.float32 for value in guidance)
+
+
+def paper_problem(config, size, channels):
+    """Return the shapes of one problem at the paper's scale."""
+    if config.task.kind != "ct":
+        operator = fourier.MaskedFourier(abstract((size, size)), channels == 2)
+        return Problem(operator, abstract((size, size), jnp.complex64), abstract(()))
+    n_views = config.task.n_views
+    n_rows = n_views * size
+
+    def ell(n_entries, n_rows):
+        shape = (n_entries, n_rows)
+        return radon.Ell(abstract(shape, jnp.int32), abstract(shape))
+
+    operator = radon.ParallelBeam(
+        rows=ell(3 * size, n_rows),
+        columns=ell(3 * n_views, size**2),
+        directions=abstract((n_views, 2)),
+        scale=abstract(()),
+        size=size,
+        dual_vectors=abstract((n_rows, n_rows)),
+        dual_values=abstract((n_rows,)),
+    )
+    return Problem(operator, abstract((n_views, size)), abstract(()))
 
 
 @pytest.mark.parametrize("path", TASKS, ids=name)
@@ -64,13 +88,7 @@ def test_paper_scale_builds(path):
     prior = factory.build_prior(facts)
     grid = prior.grid(config.sampler.n_steps, config.sampler.time_grid)
     assert grid.t.shape == (config.sampler.n_steps,)
-    size = network["image_size"]
-    mask = abstract((size, size))
-    problem = Problem(
-        fourier.MaskedFourier(mask, channels == 2),  # type: ignore[arg-type]
-        abstract((size, size), jnp.complex64),
-        abstract(()),
-    )
+    problem = paper_problem(config, network["image_size"], channels)
     sampler = factory.make_sampler(prior, factory.make_step(config), grid)
     image, info = jax.eval_shape(
         sampler, jax.random.key(0), prior.params, problem, Guidance(*[abstract(())] * 4)

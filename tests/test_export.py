@@ -48,14 +48,18 @@ def test_lowers_for_gpu_and_tpu(name):
     assert "callback" not in program.mlir_module()
 
 
-def test_the_spectrum_s_products_are_at_highest_precision():
+@pytest.mark.parametrize("name", ["ct", "multi_coil"])
+def test_the_spectrum_s_products_are_at_highest_precision(name):
     """bfloat16 or TF32 products would ruin the proximal step."""
-    module = exported("ct", ["tpu"]).mlir_module()
-    size = OPERATORS["ct"][0]().dual_values.shape[0]
+    module = exported(name, ["tpu"]).mlir_module()
+    operator = OPERATORS[name][0]()
+    vectors = operator.dual_vectors if name == "ct" else operator.row_vectors
+    kind = "f32" if name == "ct" else "complex<f32>"
+    shape = "x".join(map(str, vectors.shape))
     products = [
         line
         for line in module.splitlines()
-        if "dot_general" in line and f"{size}x{size}xf32" in line
+        if "dot_general" in line and f"{shape}x{kind}" in line
     ]
     assert products
     assert all("HIGHEST" in line for line in products)

@@ -9,7 +9,7 @@ import pytest
 import tiny
 from test_configs import ROOT, load
 
-from mgdm_jax import factory, run
+from mgdm_jax import factory, measurements, run
 from mgdm_jax.data import samples
 from mgdm_jax.operators import fourier, masks
 
@@ -127,6 +127,31 @@ def test_a_file_equals_the_sample_it_was_made_from(tmp_path):
         np.testing.assert_allclose(file["reference"][()], 37 * volume, rtol=1e-4)
 
 
+def test_odd_sizes_and_maps_of_every_slice(tmp_path):
+    """The mask's facts do not depend on its order; spectra are made when wanted."""
+    size, n_coils = 21, 2
+    mask = masks.make_mask("equispaced", (size, size), 4, 0)
+    normal = np.random.default_rng(0).normal
+    maps = normal(size=(2, n_coils, size, size)) + 1j
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["kspace"] = (mask * normal(size=maps.shape)).astype(np.complex64)
+        file["mask"], file["sensitivity_maps"] = mask, maps.astype(np.complex64)
+    config = load(ROOT / "mri_fastmri.py")
+    config.data.path = str(tmp_path / "scan.h5")
+    for method, spectrum in (("mgdm", True), ("dps", False)):
+        config.method = method
+        measured = factory.load_measurements(config, (size, size, 2))
+        problem = measured.problem(np.array([1, 0]))
+        assert problem.operator.has_spectrum == spectrum
+        want = maps[1] / np.linalg.norm(maps[1], axis=0)
+        np.testing.assert_allclose(problem.operator.sensitivities[0], want, atol=1e-5)
+    for real in (True, False):
+        facts = measurements.mask_facts(mask, real_image=real)
+        name = "effective_acceleration"
+        assert facts[name] == round(masks.effective_acceleration(mask, real), 3)
+    assert measured.facts[name] == facts[name]
+
+
 def test_estimated_scale_brings_magnitudes_below_one(tmp_path):
     config = smoke("mri_brats", tmp_path)
     volume = samples.load_volume("brain", "test", "colin27")[[50]]
@@ -165,6 +190,9 @@ def test_a_sinogram_of_scikit_image(tmp_path):
         ({"guidance.zeta": -1.0}, "must not be negative"),
         ({"guidance.proximal": "magic"}, "guidance.proximal must be"),
         ({"task.mask": "magic"}, "magic"),
+        ({"task.kind": "CT"}, "task.kind must be one of"),
+        ({"task.kind": "mri_complex"}, "needs a prior of 2 channels"),
+        ({"task.n_coils": 8}, "needs task.kind=mri_complex"),
         ({"data.subject": "nobody"}, "nobody"),
         ({"data.path": "absent.h5"}, "absent.h5"),
         ({"prior.path": "absent"}, "no prior 'absent'"),

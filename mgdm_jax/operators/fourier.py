@@ -70,11 +70,11 @@ class MaskedFourier:
     def forward(self, image: Array) -> Array:
         """Return the sampled k-space [h, w] of `image`."""
         image = to_complex(image) if self.complex_image else image
-        return self._sample(jnp.fft.fft2(image, norm="ortho"))
+        return self.sampled(jnp.fft.fft2(image, norm="ortho"))
 
     def adjoint(self, measurement: Array) -> Array:
         """Return the zero-filled image; its real part for real-valued images."""
-        image = jnp.fft.ifft2(self._sample(measurement), norm="ortho")
+        image = jnp.fft.ifft2(self.sampled(measurement), norm="ortho")
         return to_channels(image) if self.complex_image else image.real
 
     def spectral_filter(self, gain: SpectralGain, residual: Array) -> Array:
@@ -84,7 +84,7 @@ class MaskedFourier:
         Fourier domain with s² = (M(k) + M(-k)) / 2, and Aᴴ r has the Hermitian part
         of M r as its spectrum.
         """
-        residual = self._sample(residual)
+        residual = self.sampled(residual)
         squared_values = self.mask
         if not self.complex_image:
             residual = (residual + negate_frequencies(residual).conj()) / 2
@@ -93,8 +93,13 @@ class MaskedFourier:
         image = jnp.fft.ifft2(weights.astype(residual.dtype) * residual, norm="ortho")
         return to_channels(image) if self.complex_image else image.real
 
-    def _sample(self, kspace: Array) -> Array:
-        return jnp.where(self.mask > 0, kspace, 0)
+    def sampled(self, measurement: Array) -> Array:
+        """Return k-space [h, w], zero where the mask is."""
+        return jnp.where(self.mask > 0, measurement, 0)
+
+    def baseline(self, measurement: Array) -> Array:
+        """Return the zero-filled image."""
+        return self.adjoint(measurement)
 
 
 def masked_fourier(mask: ArrayLike, image_shape: tuple[int, ...]) -> MaskedFourier:

@@ -16,10 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
-import scipy.sparse.linalg
 from numpy.typing import ArrayLike
 
-from mgdm_jax.operators import fourier, spectrum
+from mgdm_jax.operators import fourier, projection, spectrum
 from mgdm_jax.types import Array, SpectralGain
 
 _HIGHEST = jax.lax.Precision.HIGHEST
@@ -93,6 +92,11 @@ class ParallelBeam:
         return (self.size, self.size)
 
     @property
+    def n_rows(self) -> int:
+        """Views times detectors."""
+        return self.directions.shape[-2] * self.size
+
+    @property
     def has_spectrum(self) -> bool:
         """Whether `with_dual_spectrum` has made this operator."""
         return self.dual_vectors is not None
@@ -104,6 +108,14 @@ class ParallelBeam:
     def adjoint(self, measurement: Array) -> Array:
         """Return the unfiltered back-projection; zero outside the circle."""
         return self.columns.matvec(measurement.reshape(-1)).reshape(self.image_shape)
+
+    def sampled(self, measurement: Array) -> Array:
+        """Return the sinogram itself: every view is measured."""
+        return measurement
+
+    def baseline(self, measurement: Array) -> Array:
+        """Return the filtered back-projection."""
+        return fbp(self, measurement)
 
     def spectral_filter(self, gain: SpectralGain, residual: Array) -> Array:
         """Return Aᵀ U g(Λ) Uᵀ r, with AAᵀ = U Λ Uᵀ.
@@ -144,8 +156,8 @@ def parallel_beam(angles_deg: ArrayLike, size: int) -> ParallelBeam:
     if size < 2:
         raise ValueError(f"size must be at least 2, got {size}.")
     angles = np.deg2rad(angles)
-    matrix = projection_matrix(angles, size)
-    scale = _spectral_norm(matrix, size)
+    matrix = projection.matrix(angles, size)
+    scale = projection.spectral_norm(matrix)
     matrix = scipy.sparse.csr_array(matrix / scale, dtype=np.float32)
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return ParallelBeam(
@@ -182,52 +194,6 @@ def to_sparse(op: ParallelBeam) -> scipy.sparse.csr_array:
     starts = np.concatenate([[0], np.cumsum(kept.sum(1))])
     shape = (len(index), op.size**2)
     return scipy.sparse.csr_array((weight[kept], index[kept], starts), shape=shape)
-
-
-def projection_matrix(angles: np.ndarray, size: int) -> scipy.sparse.csr_array:
-    """Return R, float64 [v · size, size²], in pixel units; angles in radians."""
-    views = [_view_matrix(angle, size) for angle in angles]
-    inside = scipy.sparse.dia_array(
-        (inscribed_circle(size).astype(np.float64).reshape(1, -1), [0]),
-        shape=(size**2, size**2),
-    )
-    matrix = scipy.sparse.csr_array(scipy.sparse.vstack(views) @ inside)
-    matrix.eliminate_zeros()
-    return matrix
-
-
-def inscribed_circle(size: int) -> np.ndarray:
-    """Return [size, size] bool, True within size//2 of pixel (size//2, size//2)."""
-    offset = np.arange(size) - size // 2
-    return offset[:, None] ** 2 + offset[None] ** 2 <= (size // 2) ** 2
-
-
-def _view_matrix(angle: float, size: int) -> scipy.sparse.csr_array:
-    """Return one view [size, size²]: rotate bilinearly, sum over rotated rows."""
-    cosine, sine, centre = np.cos(angle), np.sin(angle), size // 2
-    row, col = np.mgrid[:size, :size] - centre
-    source_col = cosine * col + sine * row + centre
-    source_row = cosine * row - sine * col + centre
-    low_row, low_col = np.floor(source_row), np.floor(source_col)
-    parts = []
-    for r in (low_row, low_row + 1):
-        for c in (low_col, low_col + 1):
-            weight = (1 - np.abs(source_row - r)) * (1 - np.abs(source_col - c))
-            kept = (r >= 0) & (r < size) & (c >= 0) & (c < size) & (weight > 0)
-            pixel = (r * size + c)[kept].astype(np.int32)
-            parts.append((weight[kept], (col[kept] + centre).astype(np.int32), pixel))
-    weight, detector, pixel = (np.concatenate(p) for p in zip(*parts, strict=True))
-    shape = (size, size**2)
-    return scipy.sparse.csr_array((weight, (detector, pixel)), shape=shape)
-
-
-def _spectral_norm(matrix: scipy.sparse.csr_array, size: int) -> float:
-    """Return ‖R‖ in float64; Lanczos from a fixed start, so always the same bits."""
-    start = np.ones(min(len(matrix.indptr) - 1, size**2))
-    largest = scipy.sparse.linalg.svds(
-        matrix, k=1, v0=start, return_singular_vectors=False
-    )
-    return float(np.max(np.asarray(largest)))
 
 
 def _to_ell(matrix: scipy.sparse.csr_array) -> Ell:
@@ -267,7 +233,7 @@ def fbp(op: ParallelBeam, measurement: Array) -> Array:
     start = jnp.zeros(op.image_shape, jnp.float32)
     image, _ = jax.lax.scan(add_view, start, (filtered, op.directions))
     image = image * (np.pi / (2 * len(filtered)))
-    return jnp.where(inscribed_circle(op.size), image, 0.0)
+    return jnp.where(projection.inscribed_circle(op.size), image, 0.0)
 
 
 def _ramp_filter(sinogram: Array) -> Array:

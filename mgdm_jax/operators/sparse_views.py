@@ -1,4 +1,4 @@
-"""Sparse-view CT seen as masked views of a full scan, A = m R.
+"""Sparse-view CT seen as masked views of a full scan, A = m R / ‖m R‖.
 
 The form in which sinograms are merged: Song et al., 2021,
 https://arxiv.org/abs/2111.08005, replace measured views of R x and reconstruct by FBP.
@@ -10,8 +10,9 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse
 
-from mgdm_jax.operators import radon
+from mgdm_jax.operators import projection, radon
 from mgdm_jax.types import Array
 
 
@@ -21,12 +22,14 @@ class SparseViews:
     """A full-scan projector of which some views are measured.
 
     Attributes:
-      full: projector of all views, ‖R‖ = 1; A is then at most 1.
+      full: projector of all views, ‖R‖ = 1.
       measured: [v] float32, 1 where a view is measured, else 0.
+      gain: 1 / ‖m R‖, so that ‖A‖ = 1, as of the projector of the measured views alone.
     """
 
     full: radon.ParallelBeam
     measured: Array
+    gain: Array
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -40,11 +43,20 @@ class SparseViews:
 
     def forward(self, image: Array) -> Array:
         """Return the sinogram [v, d] with unmeasured views zero."""
-        return self.measured[:, None] * self.full.forward(image)
+        return self.gain * self.sampled(self.full.forward(image))
 
     def adjoint(self, measurement: Array) -> Array:
         """Return the unfiltered back-projection of the measured views."""
-        return self.full.adjoint(self.measured[:, None] * measurement)
+        return self.full.adjoint(self.gain * self.sampled(measurement))
+
+    def sampled(self, measurement: Array) -> Array:
+        """Return the sinogram [v, d] with unmeasured views zero."""
+        return self.measured[:, None] * measurement
+
+    def baseline(self, measurement: Array) -> Array:
+        """Return the filtered back-projection of the measured views."""
+        share = self.measured.size / self.measured.sum()
+        return share * radon.fbp(self.full, self.sampled(measurement) / self.gain)
 
 
 def sparse_views(n_views: int, size: int, n_full: int = 180) -> SparseViews:
@@ -65,4 +77,7 @@ def sparse_views(n_views: int, size: int, n_full: int = 180) -> SparseViews:
     measured = np.zeros(total, np.float32)
     measured[::factor] = 1
     full = radon.parallel_beam(np.arange(total) * (180 / total), size)
-    return SparseViews(full, jnp.asarray(measured))
+    norm = projection.spectral_norm(
+        scipy.sparse.csr_array(radon.to_sparse(full)[np.repeat(measured > 0, size)])
+    )
+    return SparseViews(full, jnp.asarray(measured), jnp.float32(1 / norm))

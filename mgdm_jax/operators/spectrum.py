@@ -28,7 +28,8 @@ MAX_DUAL_ROWS = 8000
 
 SQUARED_CUTOFF = 1e-6
 """Default s² below which a direction counts as unseen: ‖A‖ = 1 and float32 noise of
-6e-8 is amplified by at most 1/s = 1000."""
+6e-8 is amplified by at most 1/s = 1000 in the dual form (CT), by 1/s² where the gain
+follows Aᴴ (several coils)."""
 
 _CACHE_VERSION = 1
 _NULL = 1e-14

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from skimage import data, transform
 
-from mgdm_jax.operators import linalg, radon, spectrum
+from mgdm_jax.operators import linalg, projection, radon, spectrum
 
 
 def views(n):
@@ -14,14 +14,14 @@ def views(n):
 
 def phantom(size):
     image = transform.resize(data.shepp_logan_phantom(), (size, size))
-    return (image * radon.inscribed_circle(size)).astype(np.float32)
+    return (image * projection.inscribed_circle(size)).astype(np.float32)
 
 
 @pytest.mark.parametrize("size", [8, 9])
 def test_matrix_equals_scikit_image(size):
     angles = np.array([0.0, 12.3, 45.0, 90.0, 135.0, 171.1, 180.0, -30.0])
-    got = radon.projection_matrix(np.deg2rad(angles), size).toarray()
-    inside = radon.inscribed_circle(size).ravel()
+    got = projection.matrix(np.deg2rad(angles), size).toarray()
+    inside = projection.inscribed_circle(size).ravel()
     for pixel in range(size**2):
         unit = np.zeros(size**2)
         unit[pixel] = inside[pixel]
@@ -82,7 +82,7 @@ def test_sinogram_made_by_scikit_image_reconstructs():
 
 def test_nothing_outside_the_circle(key):
     op = radon.parallel_beam(views(4), 10)
-    outside = ~radon.inscribed_circle(10)
+    outside = ~projection.inscribed_circle(10)
     assert (np.asarray(op.forward(jnp.asarray(outside, jnp.float32))) == 0).all()
     assert (
         np.asarray(op.adjoint(helpers.random_image(op, key)[:4]))[outside] == 0

@@ -1,0 +1,45 @@
+"""ζ, λ, ρ, η of a run: as given, else as chosen on validation."""
+
+from typing import Any
+
+import numpy as np
+
+from mgdm_jax.defaults import Config
+from mgdm_jax.types import Guidance
+
+
+def resolve(config: Config) -> Guidance:
+    """Return ζ, λ, ρ, η: as configured, else the values chosen on validation.
+
+    `config.tuned.<method>.<level>` holds them for an acceleration or a number of
+    views; the nearest level is taken.
+
+    Raises:
+      ValueError: if a number is neither given nor tuned, or out of range.
+    """
+    given = {name: config.guidance[name] for name in ("zeta", "lam", "rho")}
+    given["eta"] = config.sampler.eta
+    tuned = _tuned(config)
+    values: dict[str, Any] = {
+        name: tuned.get(name) if value is None else value
+        for name, value in given.items()
+    }
+    for name, value in values.items():
+        if value is None:
+            raise ValueError(
+                f"{name} of {config.method} has no tuned value here; give "
+                f"--config.{'sampler' if name == 'eta' else 'guidance'}.{name}."
+            )
+        if not 0 <= value <= (1 if name == "eta" else np.inf):
+            raise ValueError(f"{name} must not be negative, eta at most 1: {value}.")
+    return Guidance.of(**values)
+
+
+def _tuned(config: Config) -> dict[str, float]:
+    levels = config.tuned.get(config.method)
+    if not levels:
+        return {}
+    task = config.task
+    level = task.n_views if task.kind == "ct" else task.acceleration
+    nearest = min(levels, key=lambda name: abs(np.log(float(name) / level)))
+    return dict(zip(("zeta", "lam", "rho", "eta"), levels[nearest], strict=True))
