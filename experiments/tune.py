@@ -1,8 +1,11 @@
 """Choose ζ, λ, ρ, η of every method on the validation subject, never on a test one.
 
-The same procedure for each: coordinate descent over log-spaced values, all candidates
-of a coordinate in one vmapped program, mean PSNR over evenly spaced slices. Writes
+The same procedure for each: coordinate descent over log-spaced values, `--chunk`
+candidates at a time in one vmapped program, mean PSNR over evenly spaced slices. Where
+the largest candidate wins, doubled ones follow until one loses; a coordinate that
+returns is refined around its best value. Writes
 `experiments/tuning/<config>-<level>.json`; its numbers are copied into the config.
+Resumable: a method found there under the same settings is not searched again.
 
     python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage
 """
@@ -10,6 +13,7 @@ of a coordinate in one vmapped program, mean PSNR over evenly spaced slices. Wri
 import json
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -18,12 +22,12 @@ import numpy as np
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
-from mgdm_jax import devices, factory, metrics, reconstruction, sweeps
+from mgdm_jax import devices, factory, metrics, reconstruction
 from mgdm_jax.defaults import Config
 from mgdm_jax.types import Array, Guidance
 
 CANDIDATES = {
-    "zeta": (0.1, 0.3, 0.5, 0.8, 1.5, 2.5, 4.0, 8.0),
+    "zeta": (0.25, 0.5, 1.0, 2.0, 4.0, 8.0),
     "lam": (1e-4, 1e-3, 1e-2, 5e-2, 0.2),
     "rho": (0.0, 1e-3, 5e-3, 2e-2, 0.1, 0.3),
     "eta": (0.3, 0.6, 0.85, 1.0),
@@ -32,20 +36,21 @@ START = {"zeta": 0.5, "lam": 1e-3, "rho": 0.0, "eta": 0.85}
 COORDINATES = {
     "mgdm": ("zeta", "eta", "lam", "rho", "zeta"),
     "mgdm_no_pr": ("zeta", "eta", "zeta"),
-    "mgdm_no_ir": ("lam", "eta"),
-    "mgdm_no_i": ("rho", "eta", "lam"),
+    "mgdm_no_ir": ("lam", "eta", "lam"),
+    "mgdm_no_i": ("rho", "eta", "lam", "rho"),
     "mgdm_no_r": ("zeta", "eta", "lam", "zeta"),
-    "ddim": (),
     "ddnm": ("eta",),
     "dps": ("zeta", "eta", "zeta"),
 }
 """What is searched for each method, in this order."""
 
+MAX_DOUBLINGS = 4
+REFINEMENT = 1.5
+"""Factor by which a returning coordinate is tried below and above its best value."""
 
-def tune(config: Config, method: str, chunk: int) -> dict:
-    """Return the chosen numbers of one method, with every candidate's PSNR."""
-    config = ConfigDict(config)
-    config.method = method
+
+def evaluator(config: Config, chunk: int) -> Callable[[list[dict]], np.ndarray]:
+    """Return rows of numbers -> mean PSNR of each, -inf where it diverges."""
     prior, measured, sampler = factory.build(config)
     keys = jax.random.split(jax.random.key(config.sampler.seed), len(measured))
     problems = measured.problem(np.arange(len(measured)))
@@ -56,44 +61,84 @@ def tune(config: Config, method: str, chunk: int) -> dict:
     sample = reconstruction.batched(sampler, measured.axes, mesh)
     params = devices.replicate(mesh, prior.params)
 
-    @jax.jit
     def psnr(guidance: Guidance) -> Array:
-        def one(guidance: Guidance) -> Array:
-            images, _ = sample(keys, params, problems, guidance)
-            images = jnp.where(region, images, 0.0)
-            return jnp.mean(jax.vmap(metrics.psnr)(reference, images))
+        images, _ = sample(keys, params, problems, guidance)
+        images = jnp.where(region, images, 0.0)
+        return jnp.mean(jax.vmap(metrics.psnr)(reference, images))
 
-        return sweeps.over_guidance(one, guidance, chunk)
+    over_rows = jax.jit(jax.vmap(psnr))
 
-    best, tried, started = dict(START), [], time.monotonic()
-    for name in COORDINATES[method]:
-        rows = [best | {name: value} for value in CANDIDATES[name]]
-        columns = (np.array([row[k] for row in rows]) for k in Guidance._fields)
-        values = np.asarray(
-            psnr(Guidance(*(jnp.asarray(c, jnp.float32) for c in columns)))
-        )
-        tried += [r | {"psnr": float(v)} for r, v in zip(rows, values, strict=True)]
-        best = rows[int(np.argmax(np.nan_to_num(values, nan=-np.inf)))]
-    return {
-        "chosen": best,
-        "tried": tried,
-        "network_evaluations": len(tried) * len(measured) * config.sampler.n_steps,
-        "seconds": round(time.monotonic() - started, 1),
-    }
+    def evaluate(rows: list[dict]) -> np.ndarray:
+        padded = rows + [rows[-1]] * (-len(rows) % chunk)
+        found = []
+        for start in range(0, len(padded), chunk):
+            part = padded[start : start + chunk]
+            columns = ([row[name] for row in part] for name in Guidance._fields)
+            numbers = Guidance(*(jnp.asarray(c, jnp.float32) for c in columns))
+            found.append(np.asarray(over_rows(numbers)))
+        values = np.concatenate(found)[: len(rows)]
+        return np.nan_to_num(values, nan=-np.inf)
+
+    return evaluate
+
+
+def search(coordinates: tuple[str, ...], evaluate: Callable) -> tuple[dict, list[dict]]:
+    """Return the best numbers of a coordinate descent, and every row with its PSNR."""
+    best, tried = dict(START), []
+
+    def attempt(name: str, values: tuple[float, ...]) -> None:
+        rows = [best | {name: value} for value in values]
+        known = [{k: row[k] for k in best} for row in tried]
+        rows = [row for row in rows if row not in known]
+        if rows:
+            psnr = evaluate(rows)
+            tried.extend(
+                r | {"psnr": float(v)} for r, v in zip(rows, psnr, strict=True)
+            )
+        winner = max(tried, key=lambda row: row["psnr"])
+        best.update({k: winner[k] for k in best})
+
+    for i, name in enumerate(coordinates):
+        if name in coordinates[:i]:
+            attempt(name, (best[name] / REFINEMENT, best[name] * REFINEMENT))
+            continue
+        largest = CANDIDATES[name][-1]
+        attempt(name, CANDIDATES[name])
+        for _ in range(0 if name == "eta" else MAX_DOUBLINGS):
+            if best[name] < largest:
+                break
+            largest = 2 * largest
+            attempt(name, (largest,))
+    return best, tried
 
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to tune for.")
 _SUBJECT = flags.DEFINE_string("subject", None, "Validation subject (train split).")
 _METHODS = flags.DEFINE_list("methods", list(COORDINATES), "Methods to tune.")
-_SLICES = flags.DEFINE_integer("slices", 4, "Validation slices.")
-_STEPS = flags.DEFINE_integer("steps", 50, "Network evaluations of one sample.")
+_SLICES = flags.DEFINE_integer("slices", 2, "Validation slices.")
+_STEPS = flags.DEFINE_integer("steps", 100, "Network evaluations of one sample.")
 _CHUNK = flags.DEFINE_integer("chunk", 1, "Candidates in memory at once.")
+
+
+def tune(config: Config, settings: dict, chunk: int) -> dict:
+    """Return what is known after the search of one method."""
+    started = time.monotonic()
+    coordinates = COORDINATES[config.method]
+    best, tried = search(coordinates, evaluator(config, chunk))
+    return {
+        "chosen": best,
+        "psnr": max((row["psnr"] for row in tried), default=None),
+        "settings": settings,
+        "network_evaluations": len(tried) * settings["slices"] * settings["steps"],
+        "seconds": round(time.monotonic() - started, 1),
+        "tried": tried,
+    }
 
 
 def main(argv: list[str]) -> None:
     """Tune the methods in turn, writing after each."""
     del argv
-    config = _CONFIG.value
+    config: Config = ConfigDict(_CONFIG.value)
     config.data.split, config.data.subject = "train", _SUBJECT.value
     config.data.n_images, config.sampler.n_steps = _SLICES.value, _STEPS.value
     task = config.task
@@ -102,10 +147,17 @@ def main(argv: list[str]) -> None:
     path = Path(f"experiments/tuning/{config.name}-{level:g}{noise}.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     table = json.loads(path.read_text()) if path.exists() else {}
+    settings = {"subject": _SUBJECT.value, "slices": _SLICES.value}
+    settings |= {"steps": _STEPS.value, "prior": config.prior.path}
     for method in _METHODS.value:
-        table[method] = tune(config, method, _CHUNK.value)
-        path.write_text(json.dumps(table, indent=1))
-        print(method, table[method]["chosen"], f"{table[method]['seconds']} s")
+        if table.get(method, {}).get("settings") != settings:
+            config.method = method
+            table[method] = tune(config, settings, _CHUNK.value)
+            path.write_text(json.dumps(table, indent=1))
+        found = table[method]
+        print(
+            method, found["chosen"], found["psnr"], f"{found['seconds']} s", flush=True
+        )
 
 
 if __name__ == "__main__":
