@@ -7,12 +7,15 @@ import numpy as np
 from mgdm_jax.defaults import Config
 from mgdm_jax.types import Guidance
 
+NOISY = "_noisy"
+
 
 def resolve(config: Config) -> Guidance:
     """Return ζ, λ, ρ, η: as configured, else the values chosen on validation.
 
-    `config.tuned.<method>.<level>` holds them for an acceleration or a number of
-    views; the nearest level is taken.
+    `config.tuned.<method>.<level>` holds them for an acceleration or a number of views,
+    `<level>_noisy` for σ_y > 0; the nearest level is taken, a noisy one for noisy
+    measurements where there is any.
 
     Raises:
       ValueError: if a number is neither given nor tuned, or out of range.
@@ -41,5 +44,10 @@ def _tuned(config: Config) -> dict[str, float]:
         return {}
     task = config.task
     level = task.n_views if task.kind == "ct" else task.acceleration
-    nearest = min(levels, key=lambda name: abs(np.log(float(name) / level)))
+    noisy = [name for name in levels if name.endswith(NOISY)]
+    quiet = [name for name in levels if name not in noisy]
+    names = noisy if noisy and task.noise_std > 0 else quiet
+    nearest = min(
+        names, key=lambda n: abs(np.log(float(n.removesuffix(NOISY)) / level))
+    )
     return dict(zip(("zeta", "lam", "rho", "eta"), levels[nearest], strict=True))

@@ -1,0 +1,42 @@
+"""Which tuned numbers a run takes."""
+
+import pytest
+
+from mgdm_jax import defaults, hyperparameters
+
+
+def config():
+    made = defaults.reconstruction()
+    made.tuned.mgdm = {
+        "4": (1.0, 0.1, 0.0, 0.8),
+        "8": (2.0, 0.2, 0.0, 0.9),
+        "4_noisy": (3.0, 0.3, 0.0, 1.0),
+    }
+    return made
+
+
+@pytest.mark.parametrize(
+    ("acceleration", "noise_std", "zeta"),
+    [(4.0, 0.0, 1.0), (5.0, 0.0, 1.0), (24.0, 0.0, 2.0), (8.0, 0.1, 3.0)],
+)
+def test_the_nearest_level_of_its_kind(acceleration, noise_std, zeta):
+    made = config()
+    made.task.acceleration, made.task.noise_std = acceleration, noise_std
+    assert hyperparameters.resolve(made).zeta == zeta
+
+
+def test_noise_without_numbers_of_its_own_takes_the_quiet_ones():
+    made = config()
+    made.task.noise_std = 0.1
+    made.method = "dps"
+    quiet = config()
+    quiet.method = "dps"
+    assert hyperparameters.resolve(made) == hyperparameters.resolve(quiet)
+
+
+def test_given_numbers_win():
+    made = config()
+    made.guidance.zeta, made.sampler.eta = 0.0, 0.5
+    numbers = hyperparameters.resolve(made)
+    assert (numbers.zeta, numbers.lam) == (0.0, pytest.approx(0.1))
+    assert numbers.eta == 0.5
