@@ -15,22 +15,9 @@ import numpy as np
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
+from experiments import rows
 from mgdm_jax import factory, hyperparameters, metrics, reconstruction
 from mgdm_jax.defaults import Config
-
-VARIANTS = {
-    "mgdm": {},
-    "mgdm_no_r": {},
-    "mgdm_no_i": {},
-    "mgdm_no_ir": {},
-    "mgdm_no_pr": {},
-    "ddnm": {},
-    "ddnm_fbp": {"method": "ddnm", "guidance.proximal": "fbp_residual"},
-    "dps": {},
-    "dps_1000": {"method": "dps", "sampler.n_steps": 1000},
-    "ddim": {},
-}
-"""Name of a row -> what it changes in the configuration."""
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to compare on.")
 _LEVELS = flags.DEFINE_list("levels", None, "Accelerations, or numbers of views.")
@@ -38,14 +25,13 @@ _ROWS = flags.DEFINE_list("rows", None, "Rows to run; default: all that apply.")
 _OUT = flags.DEFINE_string("out", "experiments/results", "Folder of the results.")
 
 
-def with_level(config: Config, level: float, changes: dict) -> Config:
-    """Return the configuration of one row at one acceleration or number of views."""
+def with_level(config: Config, level: float) -> Config:
+    """Return the configuration at one acceleration or number of views."""
     config = ConfigDict(config)
     if config.task.kind == "ct":
         config.task.n_views = int(level)
     else:
         config.task.acceleration = float(level)
-    config.update_from_flattened_dict(changes)
     return config
 
 
@@ -72,12 +58,6 @@ def baseline(config: Config) -> np.ndarray:
     return np.stack([scores.psnr, scores.ssim, np.full(len(images), np.nan)])
 
 
-def rows_of(config: Config) -> list[str]:
-    """Return the rows that apply to a task."""
-    names = _ROWS.value or list(VARIANTS)
-    return [n for n in names if n != "ddnm_fbp" or config.task.kind == "ct"]
-
-
 def line(name: str, values: np.ndarray, ours: np.ndarray) -> str:
     """Return a Markdown row: mean ± std, and MGDM's lead with its interval."""
     psnr, ssim, _ = values
@@ -90,14 +70,13 @@ def line(name: str, values: np.ndarray, ours: np.ndarray) -> str:
     return text + f"| {lead.mean():+.2f} [{low:+.2f}, {high:+.2f}] |"
 
 
-def compare(config: Config, level: float, folder: Path) -> str:
+def compare(config: Config, folder: Path) -> str:
     """Run what is missing at one level and return its Markdown table."""
-    results = {"baseline": baseline(with_level(config, level, {}))}
-    for name in rows_of(config):
-        path = folder / f"{config.name}-{level:g}-{name}.csv"
+    results = {"baseline": baseline(config)}
+    for name in rows.applicable(config, _ROWS.value or list(rows.VARIANTS)):
+        path = folder / f"{rows.level_name(config)}-{name}.csv"
         if not path.exists():
-            changes = {"method": name} | VARIANTS[name]
-            values = psnr_ssim(with_level(config, level, changes))
+            values = psnr_ssim(rows.configured(config, name))
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("w", newline="") as file:
                 csv.writer(file).writerows(values.T.tolist())
@@ -114,11 +93,13 @@ def compare(config: Config, level: float, folder: Path) -> str:
 def main(argv: list[str]) -> None:
     """Print and write one table a level."""
     del argv
-    config, folder = _CONFIG.value, Path(_OUT.value)
-    for level in _LEVELS.value or ():
-        table = compare(config, float(level), folder)
-        (folder / f"{config.name}-{level}.md").write_text(table + "\n")
-        print(f"\n{config.name} at {level}\n{table}\n", flush=True)
+    folder = Path(_OUT.value)
+    for level in map(float, _LEVELS.value or ()):
+        config = with_level(_CONFIG.value, level)
+        table = compare(config, folder)
+        stem = rows.level_name(config)
+        (folder / f"{stem}.md").write_text(table + "\n")
+        print(f"\n{stem}\n{table}\n", flush=True)
 
 
 if __name__ == "__main__":

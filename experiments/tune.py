@@ -22,6 +22,7 @@ import numpy as np
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
+from experiments import rows
 from mgdm_jax import devices, factory, metrics, reconstruction
 from mgdm_jax.defaults import Config
 from mgdm_jax.types import Array, Guidance
@@ -33,6 +34,7 @@ CANDIDATES = {
     "eta": (0.3, 0.6, 0.85, 1.0),
 }
 START = {"zeta": 0.5, "lam": 1e-3, "rho": 0.0, "eta": 0.85}
+STARTS = {"dps_1000": START | {"eta": 1.0}}
 COORDINATES = {
     "mgdm": ("zeta", "eta", "lam", "rho", "zeta"),
     "mgdm_no_pr": ("zeta", "eta", "zeta"),
@@ -40,9 +42,11 @@ COORDINATES = {
     "mgdm_no_i": ("rho", "eta", "lam", "rho"),
     "mgdm_no_r": ("zeta", "eta", "lam", "zeta"),
     "ddnm": ("eta",),
+    "ddnm_fbp": ("eta",),
     "dps": ("zeta", "eta", "zeta"),
+    "dps_1000": ("zeta", "zeta"),
 }
-"""What is searched for each method, in this order."""
+"""What is searched for each row of `rows.VARIANTS`, in this order."""
 
 MAX_DOUBLINGS = 4
 REFINEMENT = 1.5
@@ -68,23 +72,25 @@ def evaluator(config: Config, chunk: int) -> Callable[[list[dict]], np.ndarray]:
 
     over_rows = jax.jit(jax.vmap(psnr))
 
-    def evaluate(rows: list[dict]) -> np.ndarray:
-        padded = rows + [rows[-1]] * (-len(rows) % chunk)
+    def evaluate(asked: list[dict]) -> np.ndarray:
+        padded = asked + [asked[-1]] * (-len(asked) % chunk)
         found = []
         for start in range(0, len(padded), chunk):
             part = padded[start : start + chunk]
             columns = ([row[name] for row in part] for name in Guidance._fields)
             numbers = Guidance(*(jnp.asarray(c, jnp.float32) for c in columns))
             found.append(np.asarray(over_rows(numbers)))
-        values = np.concatenate(found)[: len(rows)]
+        values = np.concatenate(found)[: len(asked)]
         return np.nan_to_num(values, nan=-np.inf)
 
     return evaluate
 
 
-def search(coordinates: tuple[str, ...], evaluate: Callable) -> tuple[dict, list[dict]]:
+def search(
+    coordinates: tuple[str, ...], evaluate: Callable, start: dict
+) -> tuple[dict, list[dict]]:
     """Return the best numbers of a coordinate descent, and every row with its PSNR."""
-    best, tried = dict(START), []
+    best, tried = dict(start), []
 
     def attempt(name: str, values: tuple[float, ...]) -> None:
         rows = [best | {name: value} for value in values]
@@ -120,16 +126,18 @@ _STEPS = flags.DEFINE_integer("steps", 100, "Network evaluations of one sample."
 _CHUNK = flags.DEFINE_integer("chunk", 1, "Candidates in memory at once.")
 
 
-def tune(config: Config, settings: dict, chunk: int) -> dict:
-    """Return what is known after the search of one method."""
+def tune(config: Config, name: str, settings: dict, chunk: int) -> dict:
+    """Return what is known after the search of one row."""
     started = time.monotonic()
-    coordinates = COORDINATES[config.method]
-    best, tried = search(coordinates, evaluator(config, chunk))
+    config = rows.configured(config, name)
+    start = STARTS.get(name, START)
+    best, tried = search(COORDINATES[name], evaluator(config, chunk), start)
+    n_evaluations = len(tried) * config.data.n_images * config.sampler.n_steps
     return {
         "chosen": best,
-        "psnr": max((row["psnr"] for row in tried), default=None),
+        "psnr": max(row["psnr"] for row in tried),
         "settings": settings,
-        "network_evaluations": len(tried) * settings["slices"] * settings["steps"],
+        "network_evaluations": n_evaluations,
         "seconds": round(time.monotonic() - started, 1),
         "tried": tried,
     }
@@ -141,23 +149,18 @@ def main(argv: list[str]) -> None:
     config: Config = ConfigDict(_CONFIG.value)
     config.data.split, config.data.subject = "train", _SUBJECT.value
     config.data.n_images, config.sampler.n_steps = _SLICES.value, _STEPS.value
-    task = config.task
-    level = task.n_views if task.kind == "ct" else task.acceleration
-    noise = f"-noise{task.noise_std:g}" if task.noise_std else ""
-    path = Path(f"experiments/tuning/{config.name}-{level:g}{noise}.json")
+    path = Path(f"experiments/tuning/{rows.level_name(config)}.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     table = json.loads(path.read_text()) if path.exists() else {}
     settings = {"subject": _SUBJECT.value, "slices": _SLICES.value}
     settings |= {"steps": _STEPS.value, "prior": config.prior.path}
-    for method in _METHODS.value:
-        if table.get(method, {}).get("settings") != settings:
-            config.method = method
-            table[method] = tune(config, settings, _CHUNK.value)
+    for name in rows.applicable(config, _METHODS.value):
+        if table.get(name, {}).get("settings") != settings:
+            table[name] = tune(config, name, settings, _CHUNK.value)
             path.write_text(json.dumps(table, indent=1))
-        found = table[method]
-        print(
-            method, found["chosen"], found["psnr"], f"{found['seconds']} s", flush=True
-        )
+        found = table[name]
+        summary = f"{found['psnr']:.2f} dB, {found['seconds']} s"
+        print(name, found["chosen"], summary, flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def test_search_extends_past_the_edge_and_refines():
         eta = np.array([row["eta"] - BEST["eta"] for row in rows])
         return 30 - zeta**2 - 0.1 * lam**2 - eta**2
 
-    best, tried = tune.search(tune.COORDINATES["mgdm_no_r"], evaluate)
+    best, tried = tune.search(tune.COORDINATES["mgdm_no_r"], evaluate, tune.START)
     assert best == BEST | {"zeta": 32.0 / 1.5}
     assert len(asked) == len(set(asked)) == len(tried)
     assert max(row["psnr"] for row in tried) > 29.99
@@ -27,5 +27,5 @@ def test_divergence_never_wins():
     def evaluate(rows):
         return np.array([-np.inf if row["zeta"] > 1 else row["zeta"] for row in rows])
 
-    best, _ = tune.search(("zeta",), evaluate)
+    best, _ = tune.search(("zeta",), evaluate, tune.START)
     assert best["zeta"] == 1.0

@@ -1,0 +1,41 @@
+"""The rows of every table: a method, or a method with other settings."""
+
+from ml_collections import ConfigDict
+
+from mgdm_jax.defaults import Config
+
+VARIANTS = {
+    "mgdm": {},
+    "mgdm_no_r": {},
+    "mgdm_no_i": {},
+    "mgdm_no_ir": {},
+    "mgdm_no_pr": {},
+    "ddnm": {},
+    "ddnm_fbp": {"method": "ddnm", "guidance.proximal": "fbp_residual"},
+    "dps": {},
+    "dps_1000": {"method": "dps", "sampler.n_steps": 1000},
+    "ddim": {},
+}
+"""Name of a row -> what it changes in the configuration besides the method."""
+
+
+def applicable(config: Config, names: list[str]) -> list[str]:
+    """Return the rows that exist for the configuration's task."""
+    return [n for n in names if n != "ddnm_fbp" or config.task.kind == "ct"]
+
+
+def configured(config: Config, name: str) -> Config:
+    """Return a copy set up as the row, with the numbers tuned for the row."""
+    config = ConfigDict(config)
+    config.update_from_flattened_dict({"method": name} | VARIANTS[name])
+    if name in config.tuned:
+        config.tuned[config.method] = config.tuned[name]
+    return config
+
+
+def level_name(config: Config) -> str:
+    """Return `<config>-<level>[-noise<σ_y>]`, the stem of a table's files."""
+    task = config.task
+    level = task.n_views if task.kind == "ct" else task.acceleration
+    noise = f"-noise{task.noise_std:g}" if task.noise_std else ""
+    return f"{config.name}-{level:g}{noise}"
