@@ -1,6 +1,11 @@
-"""A training that is interrupted and started again ends in the very same bits."""
+"""A training that is killed and started again ends in the very same bits."""
 
 import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -52,34 +57,51 @@ def compile_quickly():
     jax.config.update("jax_disable_most_optimizations", False)
 
 
-class StopError(Exception):
-    pass
+KILLED_AT_THREE = """
+import os
+import pathlib
+import signal
+import sys
+
+import jax
+import test_train
+from mgdm_jax import train, training
+
+append = train._append
 
 
-@pytest.fixture
-def interrupt_at_three(monkeypatch):
-    """Make the third step fail after it was taken; step 2 was the last one saved."""
-    append = train._append
+def append_or_die(path, row):
+    if row["step"] == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    append(path, row)
 
-    def append_or_fail(path, row):
-        if row["step"] == 3:
-            raise StopError
-        append(path, row)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(train, "_append", append_or_fail)
-        yield patch
+train._append = append_or_die
+training.LEVELS = (250,)
+jax.config.update("jax_disable_most_optimizations", True)
+test_train.train_to_the_end(test_train.tiny_config(), pathlib.Path(sys.argv[1]))
+"""
+"""The third step was taken, step 2 is the last one saved."""
+
+
+def kill_at_three(workdir):
+    folder = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_AT_THREE, str(workdir)],
+        env=os.environ | {"PYTHONPATH": f"{folder}:{folder.parent}"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert [p.name for p in (workdir / "checkpoints").glob("?")] == ["2"]
 
 
 @pytest.mark.usefixtures("compile_quickly")
-def test_resuming_is_exact(tmp_path, monkeypatch, interrupt_at_three):
+def test_resuming_after_a_kill_is_exact(tmp_path, monkeypatch):
     config = tiny_config()
     monkeypatch.setattr(training, "LEVELS", (250,))
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
-    with pytest.raises(StopError):
-        train_to_the_end(config, resumed)
-    assert [p.name for p in (resumed / "checkpoints").glob("?")] == ["2"]
-    interrupt_at_three.undo()
+    kill_at_three(resumed)
     files = [train_to_the_end(config, folder) for folder in (straight, resumed)]
     assert files[0].read_bytes() == files[1].read_bytes()
     template = train.build(config).state
