@@ -233,8 +233,8 @@ def make_sampler(prior: Prior, step: StepFn, grid: TimeGrid) -> Sampler:
             grid,
             problem,
             guidance,
-            prior.noise_scale,
-            prior.centre,
+            noise_scale=prior.noise_scale,
+            centre=prior.centre,
         )
 
     return sampler

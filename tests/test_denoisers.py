@@ -181,9 +181,9 @@ def test_a_reconstruction_is_the_same_in_either_unit(key):
     @functools.partial(jax.jit, static_argnums=0)
     def sample(units, problem, guidance):
         fn = denoisers.network_denoiser(network, units, prediction="v")
-        scales = units.noise_scale, units.centre
-        args = (key, fn, WEIGHT, step, grid, problem, guidance, *scales)
-        return loop.sample(*args)[0]
+        scales = {"noise_scale": units.noise_scale, "centre": units.centre}
+        args = (key, fn, WEIGHT, step, grid, problem, guidance)
+        return loop.sample(*args, **scales)[0]
 
     zero_one, plus_minus = (sample(*side) for side in rival_settings(factor, key))
     np.testing.assert_allclose(plus_minus, 2.0 * zero_one - 1.0, atol=1e-5)

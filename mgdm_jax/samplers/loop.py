@@ -59,6 +59,7 @@ def sample(
     grid: TimeGrid,
     problem: Problem,
     guidance: Guidance,
+    *,
     noise_scale: float = 1.0,
     centre: float = 0.0,
 ) -> tuple[Array, StepInfo]:
