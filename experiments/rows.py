@@ -12,6 +12,7 @@ VARIANTS = {
     "mgdm_no_pr": {},
     "ddnm": {},
     "ddnm_fbp": {"method": "ddnm", "guidance.proximal": "fbp_residual"},
+    "ddnm_plus": {},
     "dps": {},
     "dps_1000": {"method": "dps", "sampler.n_steps": 1000},
     "ddim": {},
@@ -20,8 +21,13 @@ VARIANTS = {
 
 
 def applicable(config: Config, names: list[str]) -> list[str]:
-    """Return the rows that exist for the configuration's task."""
-    return [n for n in names if n != "ddnm_fbp" or config.task.kind == "ct"]
+    """Return the rows that exist for the configuration's task.
+
+    FBP is CT's; without noise DDNM+ is DDNM.
+    """
+    absent = set() if config.task.kind == "ct" else {"ddnm_fbp"}
+    absent |= set() if config.task.noise_std else {"ddnm_plus"}
+    return [name for name in names if name not in absent]
 
 
 def configured(config: Config, name: str) -> Config:

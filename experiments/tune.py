@@ -43,6 +43,7 @@ COORDINATES = {
     "mgdm_no_r": ("zeta", "eta", "lam", "zeta"),
     "ddnm": ("eta",),
     "ddnm_fbp": ("eta",),
+    "ddnm_plus": ("eta",),
     "dps": ("zeta", "eta", "zeta"),
     "dps_1000": ("zeta", "zeta"),
 }

@@ -13,7 +13,7 @@ def reconstruction() -> Config:
     """Return the fields of `mgdm_jax.run`."""
     config: Config = ConfigDict()
     config.name = ""
-    config.method = "mgdm"  # mgdm, mgdm_no_{pr,ir,i,r}, ddim, ddnm, dps
+    config.method = "mgdm"  # see factory.METHODS
 
     config.task = ConfigDict()
     config.task.kind = "mri_real"  # mri_real, mri_complex, ct
@@ -86,6 +86,7 @@ def starting_values() -> Config:
         "mgdm_no_r": (1.5, 1e-3, 0.0, 1.0),
         "ddim": (0.0, 0.0, 0.0, 1.0),
         "ddnm": (0.0, 0.0, 0.0, 1.0),
+        "ddnm_plus": (0.0, 0.0, 0.0, 1.0),
         "dps": (3.0, 0.0, 0.0, 1.0),
     }
     for method, values in numbers.items():

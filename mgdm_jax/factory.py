@@ -12,7 +12,7 @@ from mgdm_jax.defaults import Config
 from mgdm_jax.guidance import proximal
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.networks import unet
-from mgdm_jax.samplers import ddim, ddnm, dps, loop, mgdm
+from mgdm_jax.samplers import ddim, ddnm, ddnm_plus, dps, loop, mgdm
 from mgdm_jax.types import (
     Array,
     DenoiseFn,
@@ -32,6 +32,7 @@ METHODS = (
     "mgdm_no_r",
     "ddim",
     "ddnm",
+    "ddnm_plus",
     "dps",
 )
 """Values of `config.method`."""
@@ -156,6 +157,13 @@ def make_step(config: Config) -> StepFn:
         case "ddnm":
             return ddnm.make_step(
                 projection=_proximal(config), noise=config.sampler.noise or "ddnm"
+            )
+        case "ddnm_plus" if config.guidance.proximal in ("auto", "spectral"):
+            return ddnm_plus.make_step()
+        case "ddnm_plus":
+            raise ValueError(
+                "ddnm_plus works in the operator's spectrum; leave guidance.proximal "
+                f"at auto, got {config.guidance.proximal!r}."
             )
         case "dps":
             return dps.make_step(

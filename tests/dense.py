@@ -18,6 +18,7 @@ class Model:
     cov: np.ndarray
     matrix: np.ndarray
     y: np.ndarray
+    noise_std: float = 0.0
 
     def denoise(self, x, a):
         """Return x0_hat (columns of x) and its Jacobian."""
@@ -57,6 +58,32 @@ def ddnm(model, x, a, s, zeta, lam, rho, eta):
     return finish(x, x0_hat, model.prox(x0_hat, 0), a, s, eta, "ddnm")
 
 
+def ddnm_plus(model, x, a, s, zeta, lam, rho, eta):
+    """Noise that is not white comes back as a matrix."""
+    x0_hat, _ = model.denoise(x, a)
+    u, values, vt = np.linalg.svd(model.matrix)
+    values = np.pad(values, (0, len(model.mean) - len(values)))
+    level, noise = np.sqrt(1 - s), np.sqrt(s) * model.noise_std
+    c1, c2 = coefficients(a, s, eta, "ddnm")
+    share, fresh, kept = np.zeros((3, len(values)))
+    for i, value in enumerate(values):
+        if value < 1e-6:
+            fresh[i], kept[i] = c1, c2
+        elif level >= noise / value:
+            share[i], fresh[i] = 1, np.sqrt(level**2 - (noise / value) ** 2)
+        else:
+            share[i] = value * level * np.sqrt(1 - eta**2) / noise
+            fresh[i] = eta * level
+    target = (u.T @ model.y)[: len(values)]
+    target = np.pad(target, (0, len(values) - len(target)))
+    inverse = np.where(values < 1e-6, 0, 1 / np.maximum(values, 1e-6))
+    eps = (x - np.sqrt(a) * x0_hat) / np.sqrt(1 - a)
+    spectral = vt @ x0_hat
+    spectral += (share * (inverse * target))[:, None] - share[:, None] * spectral
+    x_s = vt.T @ (np.sqrt(s) * spectral + kept[:, None] * (vt @ eps))
+    return x_s, vt.T * fresh @ vt
+
+
 def dps_squared(model, x, a, s, zeta, lam, rho, eta):
     x0_hat, jac = model.denoise(x, a)
     x_s, c1 = finish(x, x0_hat, x0_hat, a, s, eta, "ddim")
@@ -88,5 +115,6 @@ def moments(step, model, grid, numbers):
         shift, c1 = step(model, np.zeros((n, 1)), a, s, *numbers)
         matrix = step(model, np.eye(n), a, s, *numbers)[0] - shift
         mean = matrix @ mean + shift[:, 0]
-        cov = matrix @ cov @ matrix.T + c1**2 * np.eye(n)
+        spread = c1 if np.ndim(c1) else c1 * np.eye(n)
+        cov = matrix @ cov @ matrix.T + spread @ spread.T
     return mean, cov

@@ -11,12 +11,13 @@ from helpers import dense_matrix, flat_real
 
 from mgdm_jax import analytic, schedules
 from mgdm_jax.guidance import proximal
-from mgdm_jax.samplers import ddim, ddnm, dps, loop, mgdm
+from mgdm_jax.samplers import ddim, ddnm, ddnm_plus, dps, loop, mgdm
 from mgdm_jax.types import Guidance, Problem
 
 METHODS = {
     "ddim": (ddim.make_step(), dense.ddim),
     "ddnm": (ddnm.make_step(), dense.ddnm),
+    "ddnm_plus": (ddnm_plus.make_step(), dense.ddnm),
     "dps": (dps.make_step(residual="squared"), dense.dps_squared),
     "mgdm": (mgdm.make_step(), dense.mgdm),
     "mgdm_cg": (

@@ -189,6 +189,7 @@ def test_a_sinogram_of_scikit_image(tmp_path):
         ({"method": "magic"}, "method must be one of"),
         ({"guidance.zeta": -1.0}, "must not be negative"),
         ({"guidance.proximal": "magic"}, "guidance.proximal must be"),
+        ({"method": "ddnm_plus", "guidance.proximal": "cg"}, "at auto"),
         ({"task.mask": "magic"}, "magic"),
         ({"task.kind": "CT"}, "task.kind must be one of"),
         ({"task.kind": "mri_complex"}, "needs a prior of 2 channels"),
