@@ -74,8 +74,9 @@ def starting_values() -> Config:
     Placeholders until `experiments.tune` has run on full priors: the better of two to
     four settings each on two validation slices (itk_mprage, 4x, 25 or 50 steps, brain
     priors of 2,000 and 2,750 steps). Rivals had no equal search: DPS's step is the
-    largest tried, η of `mgdm_no_pr` and λ, ρ of others were not searched at all. They
-    serve every task, acceleration and CT alike, where nothing was probed.
+    largest tried; η of `mgdm_no_pr`, λ, ρ of others and all of `ddnm_plus` were not
+    searched at all. They serve every task, acceleration and CT alike, where nothing
+    was probed.
     """
     tuned: Config = ConfigDict()
     numbers = {
@@ -185,7 +186,7 @@ def _optimisation() -> Config:
     train.log_every = 100
     train.validate_every = 500
     train.sample_every = 2000  # a grid of unconditional samples; 0 for none
-    train.save_every = 250
+    train.save_every = 200  # a multiple of log_every: a resumed log is the same
     return train
 
 

@@ -51,7 +51,9 @@ class Measurements:
         """Return the problems [b] at `index`; see `axes`."""
         operator = self.operator
         if self.per_image:
-            each = [self.prepare(self.operator[int(i)]) for i in index]
+            # A batch is filled up with repeats of one image: prepare that one once.
+            made = {i: self.prepare(self.operator[i]) for i in set(index.tolist())}
+            each = [made[i] for i in index.tolist()]
             operator = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
         return Problem(operator, self.measurement[index], jnp.float32(self.noise_std))
 

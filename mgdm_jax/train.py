@@ -4,7 +4,7 @@ Writes into the workdir: checkpoints (resumed bit for bit when started again),
 `prior.safetensors` (EMA weights in half precision), `metrics.csv`, `samples/` (grids
 of unconditional samples), `config.json`.
 Batches are split over all devices; on a CPU, `JAX_NUM_CPU_DEVICES=2` in front of the
-command makes two of it, which kept two cores busy and took 2.1 s a step for 3.3 s.
+command makes two of it, see `experiments/benchmarks/train_step.py`.
 """
 
 import csv
@@ -131,9 +131,11 @@ def train(config: Config, workdir: Path) -> Path:
 
     Returns:
       The path of the prior file.
+
+    Raises:
+      ValueError: with one line, for a configuration that cannot be trained; nothing is
+        written.
     """
-    workdir.mkdir(parents=True, exist_ok=True)
-    (workdir / "config.json").write_text(config.to_json_best_effort(indent=2))
     run = build(config)
     data = config.data
     batches = iter(
@@ -145,12 +147,16 @@ def train(config: Config, workdir: Path) -> Path:
             seed=config.train.seed,
         )
     )
+    monitored = _monitored_images(run)
+    workdir.mkdir(parents=True, exist_ok=True)
+    (workdir / "config.json").write_text(config.to_json_best_effort(indent=2))
     saves = checkpoints.Checkpoints(workdir / "checkpoints")
     state = saves.restore(run.state, batches) or run.state
     if int(state.step):
         logging.info("resumed at step %d from %s", int(state.step), workdir)
+    _forget_after(workdir / "metrics.csv", int(state.step))
     try:
-        _loop(run, state, batches, saves, workdir)
+        _loop(run, state, batches, monitored, saves, workdir)
     finally:
         saves.close()
     return workdir / "prior.safetensors"
@@ -160,11 +166,11 @@ def _loop(
     run: Run,
     state: training.TrainState,
     batches: Iterator[np.ndarray],
+    monitored: dict[str, jax.Array],
     saves: checkpoints.Checkpoints,
     workdir: Path,
 ) -> None:
     train, spec = run.config.train, run.spec
-    monitored = _monitored_images(run)
     losses, started = [], time.monotonic()
     bar = tqdm(
         total=train.n_steps, initial=int(state.step), unit="step", mininterval=30
@@ -236,6 +242,15 @@ def _validate(
     return row
 
 
+def _forget_after(path: Path, step: int) -> None:
+    """Drop the rows of steps that a killed run had not saved: they come again."""
+    if not path.exists():
+        return
+    header, *rows = path.read_text().splitlines(keepends=True)
+    kept = [row for row in rows if int(row.split(",")[0]) <= step]
+    path.write_text("".join([header, *kept]))
+
+
 def _append(path: Path, row: dict) -> None:
     levels = [f"{name}_t{t}" for name in ("val", "train") for t in training.LEVELS]
     new = not path.exists()
@@ -260,9 +275,12 @@ def cli() -> None:
         del argv
         # orbax reports every save in a dozen lines.
         logging.getLogger("absl").setLevel(logging.WARNING)
-        path = train(
-            config.value, Path(workdir.value or f"runs/priors/{config.value.name}")
-        )
+        folder = Path(workdir.value or f"runs/priors/{config.value.name}")
+        try:
+            path = train(config.value, folder)
+        except ValueError as error:
+            sys.stderr.write(f"error: {error}\n")
+            sys.exit(2)
         sys.stdout.write(f"wrote {path}\n")
 
     app.run(main)

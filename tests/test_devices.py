@@ -12,6 +12,7 @@ import re
 
 import jax
 import numpy as np
+import pytest
 import tiny
 from mgdm_jax import devices, factory, reconstruction, train
 from mgdm_jax.networks import unet
@@ -42,6 +43,10 @@ def trained(on):
 
 
 close(trained(one), trained(two))
+config = test_train.tiny_config()
+config.train.batch_size = 3
+with pytest.raises(ValueError, match="multiple of the 2 devices"):
+    train.build(config, two)
 """
 
 SAMPLING = """

@@ -71,9 +71,9 @@ append = train._append
 
 
 def append_or_die(path, row):
+    append(path, row)
     if row["step"] == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-    append(path, row)
 
 
 train._append = append_or_die
@@ -81,7 +81,7 @@ training.LEVELS = (250,)
 jax.config.update("jax_disable_most_optimizations", True)
 test_train.train_to_the_end(test_train.tiny_config(), pathlib.Path(sys.argv[1]))
 """
-"""The third step was taken, step 2 is the last one saved."""
+"""The third step was taken and logged, step 2 is the last one saved."""
 
 
 def kill_at_three(workdir):
@@ -113,6 +113,16 @@ def test_resuming_after_a_kill_is_exact(tmp_path, monkeypatch):
     assert len(rows[0]) == 4 and rows[0] == rows[1]
     check_prior(files[0], states[0][0])
     assert [p.name for p in (straight / "samples").iterdir()] == ["0000004.png"]
+
+
+@pytest.mark.parametrize("field", ["subjects", "held_back"])
+def test_bad_input_writes_nothing(field, tmp_path):
+    config = tiny_config()
+    config.data[field] = "nobody"
+    with pytest.raises(ValueError, match="nobody") as caught:
+        train.train(config, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
 
 
 def read_rows(path):

@@ -8,7 +8,6 @@ process, alternating, the least of several rounds.
     python -m experiments.benchmarks.step_overhead --rounds=5
 """
 
-import time
 from collections.abc import Callable
 
 import jax
@@ -16,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
+from experiments.benchmarks.timing import least
 from mgdm_jax import factory, priors
 from mgdm_jax.defaults import Config, prior_training
 from mgdm_jax.networks import unet
@@ -58,17 +58,6 @@ def guided(prior: factory.Prior, module, n_steps: int) -> Callable:
     sampler = factory.make_sampler(prior, module.make_step(), prior.grid(n_steps))
     axes = Problem(None, 0, None)  # type: ignore[arg-type]
     return jax.jit(jax.vmap(sampler, in_axes=(0, None, axes, None)))
-
-
-def least(rounds: int, *calls: Callable[[], object]) -> list[float]:
-    """Return the least seconds of each call over alternating rounds."""
-    seconds = [[] for _ in calls]
-    for _ in range(rounds + 1):
-        for call, record in zip(calls, seconds, strict=True):
-            started = time.perf_counter()
-            jax.block_until_ready(call())
-            record.append(time.perf_counter() - started)
-    return [min(record[1:]) for record in seconds]
 
 
 def case(prior: factory.Prior, name: str, batch: int) -> str:
