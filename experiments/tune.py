@@ -1,11 +1,11 @@
 """Choose ζ, λ, ρ, η of every method on the validation subject, never on a test one.
 
-The same procedure for each: coordinate descent over log-spaced values, `--chunk`
-candidates at a time in one vmapped program, mean PSNR over evenly spaced slices. Where
-the largest candidate wins, doubled ones follow until one loses; a coordinate that
-returns is refined around its best value. Writes
+The same procedure for each row, mean PSNR over evenly spaced slices: with a quarter of
+the steps, coordinate descent over the log-spaced `CANDIDATES`, the largest doubled as
+long as it wins; then, with all steps, every coordinate climbs by its `STRIDE` while
+that gains. Rows of one family share what they tried (`FAMILY`). Writes
 `experiments/tuning/<config>-<level>.json`; its numbers are copied into the config.
-Resumable: a method found there under the same settings is not searched again.
+Resumable: a row found there under the same settings is not searched again.
 
     python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage
 """
@@ -34,24 +34,31 @@ CANDIDATES = {
     "eta": (0.3, 0.6, 0.85, 1.0),
 }
 START = {"zeta": 0.5, "lam": 1e-3, "rho": 0.0, "eta": 0.85}
-STARTS = {"dps_1000": START | {"eta": 1.0}}
+STRIDE = {"zeta": 1.5, "lam": 3.0, "rho": 2.0}
+ETA_STRIDE = 0.1
 COORDINATES = {
-    "mgdm": ("zeta", "eta", "lam", "rho", "zeta"),
-    "mgdm_no_pr": ("zeta", "eta", "zeta"),
-    "mgdm_no_ir": ("lam", "eta", "lam"),
-    "mgdm_no_i": ("rho", "eta", "lam", "rho"),
-    "mgdm_no_r": ("zeta", "eta", "lam", "zeta"),
+    "mgdm_no_ir": ("lam", "eta"),
+    "mgdm_no_i": ("rho", "eta", "lam"),
+    "mgdm_no_r": ("zeta", "eta", "lam"),
+    "mgdm": ("zeta", "eta", "lam", "rho"),
+    "mgdm_no_pr": ("zeta", "eta"),
     "ddnm": ("eta",),
     "ddnm_fbp": ("eta",),
     "ddnm_plus": ("eta",),
-    "dps": ("zeta", "eta", "zeta"),
-    "dps_1000": ("zeta", "zeta"),
+    "dps": ("zeta", "eta"),
+    "dps_1000": ("zeta", "eta"),
 }
-"""What is searched for each row of `rows.VARIANTS`, in this order."""
+"""What is searched for each row of `rows.VARIANTS`, in this order; the rest is 0."""
+
+FAMILY = ("mgdm_no_ir", "mgdm_no_i", "mgdm_no_r", "mgdm")
+"""Rows that are MGDM with some numbers zero."""
 
 MAX_DOUBLINGS = 4
-REFINEMENT = 1.5
-"""Factor by which a returning coordinate is tried below and above its best value."""
+MIN_GAIN = 0.02
+"""A stride that gains less, in dB, is the last of its coordinate."""
+
+COARSE = 4
+"""The first stage takes 1 / COARSE of the steps."""
 
 
 def evaluator(config: Config, chunk: int) -> Callable[[list[dict]], np.ndarray]:
@@ -87,36 +94,72 @@ def evaluator(config: Config, chunk: int) -> Callable[[list[dict]], np.ndarray]:
     return evaluate
 
 
-def search(
-    coordinates: tuple[str, ...], evaluate: Callable, start: dict
-) -> tuple[dict, list[dict]]:
-    """Return the best numbers of a coordinate descent, and every row with its PSNR."""
-    best, tried = dict(start), []
+def attempt(
+    evaluate: Callable, tried: list[dict], best: dict, name: str, values: tuple
+) -> dict:
+    """Return the best numbers after trying values of one coordinate.
 
-    def attempt(name: str, values: tuple[float, ...]) -> None:
-        rows = [best | {name: value} for value in values]
-        known = [{k: row[k] for k in best} for row in tried]
-        rows = [row for row in rows if row not in known]
-        if rows:
-            psnr = evaluate(rows)
-            tried.extend(
-                r | {"psnr": float(v)} for r, v in zip(rows, psnr, strict=True)
-            )
-        winner = max(tried, key=lambda row: row["psnr"])
-        best.update({k: winner[k] for k in best})
+    Args:
+      evaluate: rows of numbers -> PSNR of each.
+      tried: rows with their PSNR; new ones are appended, known ones not asked again.
+      best: numbers to start from.
+      name: the coordinate.
+      values: what it is set to.
+    """
+    known = [{k: row[k] for k in best} for row in tried]
+    asked = [best | {name: value} for value in values]
+    asked = [row for row in asked if row not in known]
+    if asked:
+        psnr = evaluate(asked)
+        tried.extend(r | {"psnr": float(v)} for r, v in zip(asked, psnr, strict=True))
+    winner = max(tried, key=lambda row: row["psnr"])
+    return {k: winner[k] for k in best}
 
-    for i, name in enumerate(coordinates):
-        if name in coordinates[:i]:
-            attempt(name, (best[name] / REFINEMENT, best[name] * REFINEMENT))
-            continue
+
+def descend(
+    coordinates: tuple[str, ...], evaluate: Callable, best: dict, tried: list[dict]
+) -> dict:
+    """Return the best numbers of one pass over the candidates of each coordinate."""
+    for name in coordinates:
+        best = attempt(evaluate, tried, best, name, CANDIDATES[name])
         largest = CANDIDATES[name][-1]
-        attempt(name, CANDIDATES[name])
         for _ in range(0 if name == "eta" else MAX_DOUBLINGS):
             if best[name] < largest:
                 break
             largest = 2 * largest
-            attempt(name, (largest,))
-    return best, tried
+            best = attempt(evaluate, tried, best, name, (largest,))
+    return best
+
+
+def climb(
+    coordinates: tuple[str, ...], evaluate: Callable, best: dict, tried: list[dict]
+) -> dict:
+    """Return the best numbers after each coordinate went uphill as far as it gains.
+
+    The start is tried first: `tried` holds no values of fewer steps.
+    """
+    best = attempt(evaluate, tried, best, "eta", (best["eta"],))
+    for name in coordinates:
+        gain = math.inf
+        while gain > MIN_GAIN:
+            before, around = _top(tried), neighbours(name, best[name])
+            best = attempt(evaluate, tried, best, name, around)
+            gain = _top(tried) - before
+    return best
+
+
+def _top(tried: list[dict]) -> float:
+    return max(row["psnr"] for row in tried)
+
+
+def neighbours(name: str, value: float) -> tuple[float, ...]:
+    """Return the values one stride below and above."""
+    if name == "eta":
+        both = (round(value - ETA_STRIDE, 3), round(value + ETA_STRIDE, 3))
+        return tuple(v for v in both if 0 <= v <= 1)
+    if value == 0:
+        return (next(v for v in CANDIDATES[name] if v > 0),)
+    return (value / STRIDE[name], value * STRIDE[name])
 
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to tune for.")
@@ -127,21 +170,42 @@ _STEPS = flags.DEFINE_integer("steps", 100, "Network evaluations of one sample."
 _CHUNK = flags.DEFINE_integer("chunk", 1, "Candidates in memory at once.")
 
 
-def tune(config: Config, name: str, settings: dict, chunk: int) -> dict:
+def tune(config: Config, name: str, table: dict, settings: dict, chunk: int) -> dict:
     """Return what is known after the search of one row."""
     started = time.monotonic()
     config = rows.configured(config, name)
-    start = STARTS.get(name, START)
-    best, tried = search(COORDINATES[name], evaluator(config, chunk), start)
-    n_evaluations = len(tried) * config.data.n_images * config.sampler.n_steps
+    coordinates, n_steps = COORDINATES[name], config.sampler.n_steps
+    best = {k: v if k in coordinates else 0.0 for k, v in START.items()}
+    stages, n_evaluations = {}, 0
+    for stage, share in ((descend, COARSE), (climb, 1)):
+        config.sampler.n_steps = n_steps // share
+        tried = shared(table, name, stage.__name__, best, settings)
+        n_shared = len(tried)
+        best = stage(coordinates, evaluator(config, chunk), best, tried)
+        stages[stage.__name__] = tried
+        cost = config.data.n_images * config.sampler.n_steps
+        n_evaluations += cost * (len(tried) - n_shared)
     return {
         "chosen": best,
-        "psnr": max(row["psnr"] for row in tried),
+        "psnr": _top(stages["climb"]),
         "settings": settings,
         "network_evaluations": n_evaluations,
         "seconds": round(time.monotonic() - started, 1),
-        "tried": tried,
+        "tried": stages,
     }
+
+
+def shared(table: dict, name: str, stage: str, best: dict, settings: dict) -> list:
+    """Return what rows of the same family have tried that is a case of this one."""
+    fixed = [k for k in best if k not in COORDINATES[name]]
+    found = [
+        row
+        for other in (FAMILY if name in FAMILY else ())
+        if table.get(other, {}).get("settings") == settings
+        for row in table[other]["tried"][stage]
+        if all(row[k] == 0 for k in fixed)
+    ]
+    return [row for i, row in enumerate(found) if row not in found[:i]]
 
 
 def main(argv: list[str]) -> None:
@@ -157,7 +221,7 @@ def main(argv: list[str]) -> None:
     settings |= {"steps": _STEPS.value, "prior": config.prior.path}
     for name in rows.applicable(config, _METHODS.value):
         if table.get(name, {}).get("settings") != settings:
-            table[name] = tune(config, name, settings, _CHUNK.value)
+            table[name] = tune(config, name, table, settings, _CHUNK.value)
             path.write_text(json.dumps(table, indent=1))
         found = table[name]
         summary = f"{found['psnr']:.2f} dB, {found['seconds']} s"

@@ -4,12 +4,11 @@ import numpy as np
 
 from experiments import tune
 
-BEST = {"zeta": 23.0, "lam": 1e-2, "rho": 0.0, "eta": 1.0}
+BEST = {"zeta": 23.0, "lam": 1e-2, "rho": 0.0, "eta": 0.92}
+NAMES = tune.COORDINATES["mgdm_no_r"]
 
 
-def test_search_extends_past_the_edge_and_refines():
-    asked = []
-
+def landscape(asked):
     def evaluate(rows):
         asked.extend(tuple(row.values()) for row in rows)
         zeta = np.array([np.log(row["zeta"] / BEST["zeta"]) for row in rows])
@@ -17,15 +16,54 @@ def test_search_extends_past_the_edge_and_refines():
         eta = np.array([row["eta"] - BEST["eta"] for row in rows])
         return 30 - zeta**2 - 0.1 * lam**2 - eta**2
 
-    best, tried = tune.search(tune.COORDINATES["mgdm_no_r"], evaluate, tune.START)
-    assert best == BEST | {"zeta": 32.0 / 1.5}
+    return evaluate
+
+
+def test_descent_extends_past_the_edge():
+    asked, tried = [], []
+    best = tune.descend(NAMES, landscape(asked), tune.START, tried)
+    assert best == BEST | {"zeta": 32.0, "eta": 0.85}
     assert len(asked) == len(set(asked)) == len(tried)
-    assert max(row["psnr"] for row in tried) > 29.99
+
+
+def test_climb_ends_where_both_neighbours_gain_nothing():
+    asked, tried = [], []
+    evaluate = landscape(asked)
+    start = {"zeta": 60.0, "lam": 0.01, "rho": 0.0, "eta": 0.6}
+    best = tune.climb(NAMES, evaluate, start, tried)
+    assert len(asked) == len(set(asked)) == len(tried)
+    assert best["lam"] == 0.01
+    assert best["eta"] == 0.9
+    psnr = max(row["psnr"] for row in tried)
+    for name in NAMES:
+        around = [best | {name: v} for v in tune.neighbours(name, best[name])]
+        assert max(evaluate(around)) < psnr + tune.MIN_GAIN
 
 
 def test_divergence_never_wins():
     def evaluate(rows):
         return np.array([-np.inf if row["zeta"] > 1 else row["zeta"] for row in rows])
 
-    best, _ = tune.search(("zeta",), evaluate, tune.START)
-    assert best["zeta"] == 1.0
+    assert tune.descend(("zeta",), evaluate, tune.START, [])["zeta"] == 1.0
+
+
+def test_rows_of_a_family_share_what_is_a_case_of_both():
+    settings, zero = {"slices": 2}, {"zeta": 0.0, "lam": 1e-3, "rho": 0.0, "eta": 0.85}
+    tried = [zero | {"psnr": 20.0}, zero | {"zeta": 1.0, "psnr": 22.0}]
+    found = {"settings": settings, "tried": {"climb": [*tried, tried[0]]}}
+    table = {"mgdm_no_r": found}
+    assert tune.shared(table, "mgdm", "climb", zero, settings) == tried
+    assert tune.shared(table, "mgdm_no_i", "climb", zero, settings) == tried[:1]
+    assert not tune.shared(table, "dps", "climb", zero, settings)
+    assert not tune.shared(table, "mgdm", "climb", zero, {"slices": 4})
+
+
+def test_climb_stops_on_a_plateau():
+    asked = []
+
+    def evaluate(rows):
+        asked.extend(rows)
+        return np.array([20 - row["lam"] for row in rows])
+
+    tune.climb(("lam",), evaluate, {"zeta": 0.0, "lam": 0.1, "rho": 0, "eta": 1}, [])
+    assert 4 < len(asked) < 8
