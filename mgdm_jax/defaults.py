@@ -13,7 +13,7 @@ def reconstruction() -> Config:
     """Return the fields of `mgdm_jax.run`."""
     config: Config = ConfigDict()
     config.name = ""
-    config.method = "mgdm"  # see factory.METHODS
+    config.method = "mgdm"  # see methods.METHODS
 
     config.task = ConfigDict()
     config.task.kind = "mri_real"  # mri_real, mri_complex, ct
@@ -60,7 +60,7 @@ def _guidance() -> Config:
     guidance.rho = placeholder(float)  # discrepancy step
     guidance.proximal = "auto"  # spectral, else cg; CT also fbp_residual, fbp_merge
     guidance.lam_follows_noise = True  # adds sigma_y^2 / r_t^2 to lam
-    guidance.cg_steps = 100  # most steps of proximal=cg
+    guidance.cg_steps = placeholder(int)  # of proximal=cg; None: 100, for DDS 5
     guidance.residual = placeholder(str)  # squared (None for MGDM), norm (DPS)
     guidance.discrepancy_norm = "squared"  # or norm
     guidance.zeta_scaling = "algorithm2"  # or eq13: zeta / sqrt(alpha_bar)
@@ -75,8 +75,8 @@ def starting_values() -> Config:
     four settings each on two validation slices (itk_mprage, 4x, 25 or 50 steps, brain
     priors of 2,000 and 2,750 steps). Rivals had no equal search: DPS's step is the
     largest tried; η of `mgdm_no_pr`, λ, ρ of others and all of `ddnm_plus` were not
-    searched at all. They serve every task, acceleration and CT alike, where nothing
-    was probed.
+    searched at all; `ddrm` to `pigdm` hold their papers' numbers. They serve every
+    task, acceleration and CT alike, where nothing was probed.
     """
     tuned: Config = ConfigDict()
     numbers = {
@@ -89,6 +89,11 @@ def starting_values() -> Config:
         "ddnm": (0.0, 0.0, 0.0, 1.0),
         "ddnm_plus": (0.0, 0.0, 0.0, 1.0),
         "dps": (3.0, 0.0, 0.0, 1.0),
+        "ddrm": (0.0, 0.0, 0.0, 0.85),
+        "dds": (0.0, 0.0, 0.0, 0.85),
+        "diffpir": (0.0, 7.0, 0.0, 0.55),
+        "mcg": (3.0, 0.0, 0.0, 1.0),
+        "pigdm": (1.0, 0.0, 0.0, 1.0),
     }
     for method, values in numbers.items():
         tuned[method] = {"4": values}

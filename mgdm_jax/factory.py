@@ -1,4 +1,4 @@
-"""From a configuration to objects: the one place where a name becomes a function."""
+"""From a configuration to objects; `methods` holds the names of the methods."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,12 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import denoisers, priors, scans, schedules, simulate
+from mgdm_jax import denoisers, methods, priors, scans, schedules, simulate
 from mgdm_jax.defaults import Config
-from mgdm_jax.guidance import proximal
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.networks import unet
-from mgdm_jax.samplers import ddim, ddnm, ddnm_plus, dps, loop, mgdm
+from mgdm_jax.samplers import loop
 from mgdm_jax.types import (
     Array,
     DenoiseFn,
@@ -23,19 +22,6 @@ from mgdm_jax.types import (
     StepInfo,
     TimeGrid,
 )
-
-METHODS = (
-    "mgdm",
-    "mgdm_no_pr",
-    "mgdm_no_ir",
-    "mgdm_no_i",
-    "mgdm_no_r",
-    "ddim",
-    "ddnm",
-    "ddnm_plus",
-    "dps",
-)
-"""Values of `config.method`."""
 
 Sampler = Callable[[Array, Params, Problem, Guidance], tuple[Array, StepInfo]]
 """(key, params, problem, guidance) -> (image, diagnostics), for one example."""
@@ -86,7 +72,7 @@ def build(config: Config) -> Setup:
         clip_gradient=config.prior.clip_gradient,
     )
     grid = prior.grid(config.sampler.n_steps, config.sampler.time_grid)
-    sampler = make_sampler(prior, make_step(config), grid)
+    sampler = make_sampler(prior, methods.make_step(config), grid)
     return Setup(prior, load_measurements(config, prior.image_shape), sampler)
 
 
@@ -143,88 +129,6 @@ def build_prior(
     return Prior(
         denoise, params, table, spec.image_shape, units.noise_scale, units.centre
     )
-
-
-def make_step(config: Config) -> StepFn:
-    """Return one reverse step of `config.method`.
-
-    Raises:
-      ValueError: for an unknown method, or one that cannot work as configured.
-    """
-    match config.method:
-        case "ddim":
-            return ddim.make_step(config.sampler.noise or "ddim")
-        case "ddnm":
-            return ddnm.make_step(
-                projection=_proximal(config), noise=config.sampler.noise or "ddnm"
-            )
-        case "ddnm_plus" if config.guidance.proximal in ("auto", "spectral"):
-            return ddnm_plus.make_step()
-        case "ddnm_plus":
-            raise ValueError(
-                "ddnm_plus works in the operator's spectrum; leave guidance.proximal "
-                f"at auto, got {config.guidance.proximal!r}."
-            )
-        case "dps":
-            return dps.make_step(
-                residual=config.guidance.residual or "norm",
-                noise=config.sampler.noise or "ddim",
-            )
-        case "mgdm":
-            return mgdm.make_step(_options(config))
-        case "mgdm_no_pr":
-            return mgdm.make_step(_options(config, outer=False, discrepancy=False))
-        case "mgdm_no_ir":
-            return mgdm.make_step(_options(config, inner=False, discrepancy=False))
-        case "mgdm_no_i":
-            return mgdm.make_step(_options(config, inner=False))
-        case "mgdm_no_r":
-            return mgdm.make_step(_options(config, discrepancy=False))
-        case _:
-            raise ValueError(
-                f"method must be one of {', '.join(METHODS)}, got {config.method!r}."
-            )
-
-
-def _options(
-    config: Config,
-    *,
-    inner: bool = True,
-    outer: bool = True,
-    discrepancy: bool = True,
-) -> mgdm.Options:
-    guidance = config.guidance
-    return mgdm.Options(
-        use_inner=inner,
-        use_outer=outer,
-        use_discrepancy=discrepancy,
-        proximal_fn=_proximal(config),
-        lam_follows_noise=guidance.lam_follows_noise,
-        zeta_scaling=guidance.zeta_scaling,
-        residual=guidance.residual or "squared",
-        discrepancy_norm=guidance.discrepancy_norm,
-        through_inner=guidance.through_inner,
-        noise=config.sampler.noise or "ddnm",
-    )
-
-
-def _proximal(config: Config) -> proximal.ProximalFn:
-    match config.guidance.proximal:
-        case "auto":
-            return proximal.exact
-        case "spectral":
-            return proximal.spectral
-        case "cg":
-            return proximal.conjugate_gradient(config.guidance.cg_steps)
-        case "fbp_residual" if config.task.kind == "ct":
-            return proximal.fbp_residual
-        case "fbp_merge" if config.task.kind == "ct" and not config.data.path:
-            return proximal.fbp_merge
-        case other:
-            raise ValueError(
-                "guidance.proximal must be auto, spectral, cg or, for CT, fbp_residual "
-                f"(or fbp_merge on simulated views), got {other!r}."
-            )
 
 
 def make_sampler(prior: Prior, step: StepFn, grid: TimeGrid) -> Sampler:

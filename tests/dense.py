@@ -58,7 +58,7 @@ def ddnm(model, x, a, s, zeta, lam, rho, eta):
     return finish(x, x0_hat, model.prox(x0_hat, 0), a, s, eta, "ddnm")
 
 
-def ddnm_plus(model, x, a, s, zeta, lam, rho, eta):
+def ddrm(model, x, a, s, zeta, lam, rho, eta, eta_b=1.0):
     """Noise that is not white comes back as a matrix."""
     x0_hat, _ = model.denoise(x, a)
     u, values, vt = np.linalg.svd(model.matrix)
@@ -70,7 +70,8 @@ def ddnm_plus(model, x, a, s, zeta, lam, rho, eta):
         if value < 1e-6:
             fresh[i], kept[i] = c1, c2
         elif level >= noise / value:
-            share[i], fresh[i] = 1, np.sqrt(level**2 - (noise / value) ** 2)
+            share[i] = eta_b
+            fresh[i] = np.sqrt(level**2 - (eta_b * noise / value) ** 2)
         else:
             share[i] = value * level * np.sqrt(1 - eta**2) / noise
             fresh[i] = eta * level
@@ -82,6 +83,32 @@ def ddnm_plus(model, x, a, s, zeta, lam, rho, eta):
     spectral += (share * (inverse * target))[:, None] - share[:, None] * spectral
     x_s = vt.T @ (np.sqrt(s) * spectral + kept[:, None] * (vt @ eps))
     return x_s, vt.T * fresh @ vt
+
+
+def pigdm(model, x, a, s, zeta, lam, rho, eta):
+    x0_hat, jac = model.denoise(x, a)
+    x_s, c1 = finish(x, x0_hat, x0_hat, a, s, eta, "ddim")
+    misfit = model.y[:, None] - model.matrix @ x0_hat
+    gram = model.matrix @ model.matrix.T
+    gram += model.noise_std**2 / (1 - a) * np.eye(len(gram))
+    v = model.matrix.T @ np.linalg.pinv(gram, hermitian=True) @ misfit
+    return x_s + zeta * np.sqrt(s) * np.sqrt(a) * jac.T @ v, c1
+
+
+def diffpir(model, x, a, s, zeta, lam, rho, eta):
+    x0_hat, _ = model.denoise(x, a)
+    x0_bar = model.prox(x0_hat, lam * model.noise_std**2 / ((1 - a) / a))
+    return finish(x, x0_bar, x0_bar, a, s, eta, "ddnm")
+
+
+def mcg(model, x, a, s, zeta, lam, rho, eta):
+    """Two independent noises: of the step, and of the diffused measurement."""
+    x_s, c1 = dps_squared(model, x, a, s, zeta, lam, rho, eta)
+    inverse = np.linalg.pinv(model.matrix)
+    seen = inverse @ model.matrix
+    x_s = x_s + inverse @ (np.sqrt(s) * model.y[:, None] - model.matrix @ x_s)
+    unseen = np.eye(len(seen)) - seen
+    return x_s, np.concatenate([c1 * unseen, np.sqrt(1 - s) * seen], axis=1)
 
 
 def dps_squared(model, x, a, s, zeta, lam, rho, eta):

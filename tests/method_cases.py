@@ -11,14 +11,29 @@ from helpers import dense_matrix, flat_real
 
 from mgdm_jax import analytic, schedules
 from mgdm_jax.guidance import proximal
-from mgdm_jax.samplers import ddim, ddnm, ddnm_plus, dps, loop, mgdm
+from mgdm_jax.samplers import (
+    ddim,
+    ddnm,
+    ddnm_plus,
+    ddrm,
+    diffpir,
+    dps,
+    loop,
+    mcg,
+    mgdm,
+    pigdm,
+)
 from mgdm_jax.types import Guidance, Problem
 
 METHODS = {
     "ddim": (ddim.make_step(), dense.ddim),
     "ddnm": (ddnm.make_step(), dense.ddnm),
     "ddnm_plus": (ddnm_plus.make_step(), dense.ddnm),
+    "ddrm": (ddrm.make_step(), dense.ddrm),
+    "diffpir": (diffpir.make_step(), dense.diffpir),
     "dps": (dps.make_step(residual="squared"), dense.dps_squared),
+    "mcg": (mcg.make_step(residual="squared"), dense.mcg),
+    "pigdm": (pigdm.make_step(), dense.pigdm),
     "mgdm": (mgdm.make_step(), dense.mgdm),
     "mgdm_cg": (
         mgdm.make_step(mgdm.Options(proximal_fn=proximal.conjugate_gradient(60, 1e-7))),
@@ -41,6 +56,9 @@ METHODS = {
         functools.partial(dense.mgdm, disc=False),
     ),
 }
+
+DETERMINISTIC = [name for name in METHODS if name not in ("ddrm", "mcg")]
+"""Methods that draw nothing at η = 0; the others renew what is measured."""
 
 OPERATORS = {
     "real": lambda: operator_cases.real_fourier((4, 4)),

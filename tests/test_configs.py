@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from mgdm_jax import factory, hyperparameters, priors, train
+from mgdm_jax import factory, hyperparameters, methods, priors, train
 from mgdm_jax.operators import fourier, radon
 from mgdm_jax.types import Guidance, Problem
 
@@ -36,7 +36,7 @@ def name(path):
 def test_variants(path, arg):
     config = load(path, arg)
     assert config.name == path.stem
-    factory.make_step(config)
+    methods.make_step(config)
 
 
 @pytest.mark.parametrize("path", TASKS, ids=name)
@@ -46,7 +46,7 @@ def test_unknown_variant_is_refused(path):
 
 
 @pytest.mark.parametrize("path", TASKS, ids=name)
-@pytest.mark.parametrize("method", factory.METHODS)
+@pytest.mark.parametrize("method", methods.METHODS)
 def test_every_method_has_its_numbers(path, method):
     config = load(path)
     config.method = method
@@ -89,7 +89,7 @@ def test_paper_scale_builds(path):
     grid = prior.grid(config.sampler.n_steps, config.sampler.time_grid)
     assert grid.t.shape == (config.sampler.n_steps,)
     problem = paper_problem(config, network["image_size"], channels)
-    sampler = factory.make_sampler(prior, factory.make_step(config), grid)
+    sampler = factory.make_sampler(prior, methods.make_step(config), grid)
     image, info = jax.eval_shape(
         sampler, jax.random.key(0), prior.params, problem, Guidance(*[abstract(())] * 4)
     )

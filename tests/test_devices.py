@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import pytest
 import tiny
-from mgdm_jax import devices, factory, reconstruction, train
+from mgdm_jax import devices, factory, methods, reconstruction, train
 from mgdm_jax.networks import unet
 from mgdm_jax.types import Guidance
 import test_configs
@@ -56,7 +56,7 @@ spec = tiny.spec()
 params = unet.initialise(unet.UNetConfig.from_fields(spec.network), jax.random.key(0))
 prior = factory.build_prior(spec, params)
 data = factory.load_measurements(config, prior.image_shape)
-sampler = factory.make_sampler(prior, factory.make_step(config), prior.grid(2))
+sampler = factory.make_sampler(prior, methods.make_step(config), prior.grid(2))
 guidance = Guidance.of(zeta=0.5, lam=0.1, rho=0.01, eta=0.85)
 keys = jax.random.split(jax.random.key(0), len(data))
 

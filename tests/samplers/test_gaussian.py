@@ -19,7 +19,7 @@ def theory(name, operator_name, numbers):
 
 
 @pytest.mark.parametrize("operator_name", cases.OPERATORS)
-@pytest.mark.parametrize("name", cases.METHODS)
+@pytest.mark.parametrize("name", cases.DETERMINISTIC)
 def test_affine_map_is_the_theory_s(name, operator_name, key):
     """Without noise (η = 0) the output is the affine recursion of x_T itself."""
     prior, problem, model = cases.gaussian_case(operator_name)
@@ -38,7 +38,7 @@ def test_affine_map_is_the_theory_s(name, operator_name, key):
     assert info.finite.all()
 
 
-@pytest.mark.parametrize("name", ["ddim", "ddnm", "dps", "mgdm"])
+@pytest.mark.parametrize("name", ["ddim", "ddnm", "ddrm", "dps", "mcg", "mgdm"])
 def test_mean_and_covariance(name, key):
     prior, problem, _ = cases.gaussian_case("real")
     numbers = cases.guidance()

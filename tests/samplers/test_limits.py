@@ -94,7 +94,7 @@ def test_without_gradients_it_is_noisy_dds_run_to_convergence(operator_name, key
     np.testing.assert_allclose(got, want, atol=2e-4)
 
 
-@pytest.mark.parametrize("name", cases.METHODS)
+@pytest.mark.parametrize("name", cases.DETERMINISTIC)
 def test_eta_zero_is_deterministic_given_the_start(name, key):
     """The step's key changes nothing at η = 0."""
     from mgdm_jax import analytic

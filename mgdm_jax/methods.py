@@ -1,0 +1,157 @@
+"""From `config.method` and its options to one reverse step."""
+
+import dataclasses
+
+from mgdm_jax.defaults import Config
+from mgdm_jax.guidance import proximal
+from mgdm_jax.samplers import (
+    ddim,
+    ddnm,
+    ddnm_plus,
+    ddrm,
+    diffpir,
+    dps,
+    mcg,
+    mgdm,
+    pigdm,
+)
+from mgdm_jax.types import StepFn
+
+METHODS = (
+    "mgdm",
+    "mgdm_no_pr",
+    "mgdm_no_ir",
+    "mgdm_no_i",
+    "mgdm_no_r",
+    "ddim",
+    "ddnm",
+    "ddnm_plus",
+    "ddrm",
+    "dds",
+    "diffpir",
+    "dps",
+    "mcg",
+    "pigdm",
+)
+"""Values of `config.method`."""
+
+CG_STEPS = 100
+"""Most steps of `guidance.proximal=cg`, enough to converge."""
+
+DDS_CG_STEPS = 5
+"""Those of the published code of DDS, which stops early on purpose."""
+
+
+def make_step(config: Config) -> StepFn:
+    """Return one reverse step of `config.method`.
+
+    Raises:
+      ValueError: for an unknown method, or one that cannot work as configured.
+    """
+    match config.method:
+        case "mgdm":
+            return mgdm.make_step(_options(config))
+        case "mgdm_no_pr":
+            return mgdm.make_step(_options(config, outer=False, discrepancy=False))
+        case "mgdm_no_ir":
+            return mgdm.make_step(_options(config, inner=False, discrepancy=False))
+        case "mgdm_no_i":
+            return mgdm.make_step(_options(config, inner=False))
+        case "mgdm_no_r":
+            return mgdm.make_step(_options(config, discrepancy=False))
+        case "dds":
+            return mgdm.make_step(_dds_options(config))
+        case _:
+            return _other_step(config)
+
+
+def _other_step(config: Config) -> StepFn:
+    noise = config.sampler.noise
+    residual = config.guidance.residual or "norm"
+    match config.method:
+        case "ddim":
+            return ddim.make_step(noise or "ddim")
+        case "ddnm":
+            return ddnm.make_step(projection=_proximal(config), noise=noise or "ddnm")
+        case "ddnm_plus":
+            _refuse_without_spectrum(config)
+            return ddnm_plus.make_step()
+        case "ddrm":
+            _refuse_without_spectrum(config)
+            return ddrm.make_step()
+        case "diffpir":
+            solve = _proximal(config)
+            return diffpir.make_step(proximal_fn=solve, noise=noise or "ddnm")
+        case "dps":
+            return dps.make_step(residual=residual, noise=noise or "ddim")
+        case "mcg":
+            solve = _proximal(config)
+            return mcg.make_step(
+                projection=solve, residual=residual, noise=noise or "ddim"
+            )
+        case "pigdm":
+            return pigdm.make_step(projection=_proximal(config), noise=noise or "ddim")
+        case _:
+            raise ValueError(
+                f"method must be one of {', '.join(METHODS)}, got {config.method!r}."
+            )
+
+
+def _options(
+    config: Config,
+    *,
+    inner: bool = True,
+    outer: bool = True,
+    discrepancy: bool = True,
+) -> mgdm.Options:
+    guidance = config.guidance
+    return mgdm.Options(
+        use_inner=inner,
+        use_outer=outer,
+        use_discrepancy=discrepancy,
+        proximal_fn=_proximal(config),
+        lam_follows_noise=guidance.lam_follows_noise,
+        zeta_scaling=guidance.zeta_scaling,
+        residual=guidance.residual or "squared",
+        discrepancy_norm=guidance.discrepancy_norm,
+        through_inner=guidance.through_inner,
+        noise=config.sampler.noise or "ddnm",
+    )
+
+
+def _dds_options(config: Config) -> mgdm.Options:
+    """Return DDS: a few steps of CG at a constant λ = 1/γ, without gradients.
+
+    Chung et al., "Decomposed Diffusion Sampler", 2023,
+    https://arxiv.org/abs/2303.05754, Algorithms 1 and 2; λ = 0 is the noiseless form.
+    """
+    options = _options(config, inner=False, discrepancy=False)
+    solve = proximal.conjugate_gradient(config.guidance.cg_steps or DDS_CG_STEPS)
+    return dataclasses.replace(options, proximal_fn=solve, lam_follows_noise=False)
+
+
+def _refuse_without_spectrum(config: Config) -> None:
+    if config.guidance.proximal not in ("auto", "spectral"):
+        raise ValueError(
+            f"{config.method} works in the operator's spectrum; leave "
+            f"guidance.proximal at auto, got {config.guidance.proximal!r}."
+        )
+
+
+def _proximal(config: Config) -> proximal.ProximalFn:
+    match config.guidance.proximal:
+        case "auto":
+            return proximal.exact
+        case "spectral":
+            return proximal.spectral
+        case "cg":
+            return proximal.conjugate_gradient(config.guidance.cg_steps or CG_STEPS)
+        case "fbp_residual" if config.task.kind == "ct":
+            return proximal.fbp_residual
+        case "fbp_merge" if config.task.kind == "ct" and not config.data.path:
+            return proximal.fbp_merge
+        case other:
+            raise ValueError(
+                "guidance.proximal must be auto, spectral, cg or, for CT, fbp_residual "
+                f"(or fbp_merge on simulated views), got {other!r}."
+            )
