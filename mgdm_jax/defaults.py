@@ -40,16 +40,22 @@ def reconstruction() -> Config:
 
     config.guidance = _guidance()
 
-    config.sampler = ConfigDict()
-    config.sampler.n_steps = 100  # network evaluations
-    config.sampler.eta = placeholder(float)  # None: from `tuned`
-    config.sampler.seed = 0
-    config.sampler.batch_size = 4
-    config.sampler.time_grid = "ddnm"  # or leading, linspace
-    config.sampler.noise = placeholder(str)  # ddnm, ddim; None: as the method's paper
-
+    config.sampler = _sampler()
     config.tuned = starting_values()  # tuned.<method>.<level> = zeta, lam, rho, eta
     return config
+
+
+def _sampler() -> Config:
+    """Return the reverse process: times, noise, seed, batch."""
+    sampler: Config = ConfigDict()
+    sampler.n_steps = 100  # times visited, see methods.EVALUATIONS
+    sampler.start = 1.0  # share of T to start at; below 1 from the baseline image
+    sampler.eta = placeholder(float)  # None: from `tuned`
+    sampler.seed = 0
+    sampler.batch_size = 4
+    sampler.time_grid = "ddnm"  # or leading, linspace
+    sampler.noise = placeholder(str)  # ddnm, ddim; None: as the method's paper
+    return sampler
 
 
 def _guidance() -> Config:
@@ -75,8 +81,8 @@ def starting_values() -> Config:
     four settings each on two validation slices (itk_mprage, 4x, 25 or 50 steps, brain
     priors of 2,000 and 2,750 steps). Rivals had no equal search: DPS's step is the
     largest tried; η of `mgdm_no_pr`, λ, ρ of others and all of `ddnm_plus` were not
-    searched at all; `ddrm` to `pigdm` hold their papers' numbers. They serve every
-    task, acceleration and CT alike, where nothing was probed.
+    searched at all; `ddrm` and what follows hold their papers' numbers. They serve
+    every task, acceleration and CT alike, where nothing was probed.
     """
     tuned: Config = ConfigDict()
     numbers = {
@@ -94,6 +100,10 @@ def starting_values() -> Config:
         "diffpir": (0.0, 7.0, 0.0, 0.55),
         "mcg": (3.0, 0.0, 0.0, 1.0),
         "pigdm": (1.0, 0.0, 0.0, 1.0),
+        "red_diff": (0.05, 0.25, 0.0, 0.0),
+        "score_med": (0.517, 1.0, 0.0, 0.0),
+        "score_mri": (0.16, 1.0, 0.0, 0.0),
+        "csgm_langevin": (0.1, 0.0, 0.0, 0.0),
     }
     for method, values in numbers.items():
         tuned[method] = {"4": values}

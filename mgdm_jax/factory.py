@@ -1,5 +1,6 @@
 """From a configuration to objects; `methods` holds the names of the methods."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -46,9 +47,16 @@ class Prior(NamedTuple):
     noise_scale: float
     centre: float
 
-    def grid(self, n_steps: int, kind: str = "ddnm") -> TimeGrid:
-        """Return the reverse times of n_steps network evaluations."""
-        indices = schedules.time_indices(n_steps, len(self.alpha_bar), kind)
+    def grid(self, n_steps: int, kind: str = "ddnm", start: float = 1.0) -> TimeGrid:
+        """Return n_steps reverse times from the share `start` of T on.
+
+        Raises:
+          ValueError: for another kind, a start outside (0, 1], or too many steps.
+        """
+        if not 0 < start <= 1:
+            raise ValueError(f"sampler.start must lie in (0, 1], got {start}.")
+        n_times = max(1, round(start * len(self.alpha_bar)))
+        indices = schedules.time_indices(n_steps, n_times, kind)
         return schedules.time_grid(self.alpha_bar, indices)
 
 
@@ -71,8 +79,9 @@ def build(config: Config) -> Setup:
         clip_denoised=config.prior.clip_denoised,
         clip_gradient=config.prior.clip_gradient,
     )
-    grid = prior.grid(config.sampler.n_steps, config.sampler.time_grid)
-    sampler = make_sampler(prior, methods.make_step(config), grid)
+    chosen = config.sampler
+    grid = prior.grid(chosen.n_steps, chosen.time_grid, chosen.start)
+    sampler = bind(prior, methods.make_process(config), grid)
     return Setup(prior, load_measurements(config, prior.image_shape), sampler)
 
 
@@ -133,18 +142,22 @@ def build_prior(
 
 def make_sampler(prior: Prior, step: StepFn, grid: TimeGrid) -> Sampler:
     """Return (key, params, problem, guidance) -> (image, diagnostics), not jitted."""
+    return bind(prior, functools.partial(loop.sample, step=step), grid)
+
+
+def bind(prior: Prior, process: methods.ProcessFn, grid: TimeGrid) -> Sampler:
+    """Return the same of a whole process, see `methods.make_process`."""
 
     def sampler(
         key: Array, params: Params, problem: Problem, guidance: Guidance
     ) -> tuple[Array, StepInfo]:
-        return loop.sample(
-            key,
-            prior.denoise,
-            params,
-            step,
-            grid,
-            problem,
-            guidance,
+        return process(
+            key=key,
+            denoise=prior.denoise,
+            params=params,
+            grid=grid,
+            problem=problem,
+            guidance=guidance,
             noise_scale=prior.noise_scale,
             centre=prior.centre,
         )

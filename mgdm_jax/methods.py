@@ -1,6 +1,8 @@
 """From `config.method` and its options to one reverse step."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 
 from mgdm_jax.defaults import Config
 from mgdm_jax.guidance import proximal
@@ -11,11 +13,15 @@ from mgdm_jax.samplers import (
     ddrm,
     diffpir,
     dps,
+    langevin,
+    loop,
     mcg,
     mgdm,
     pigdm,
+    predictor_corrector,
+    red_diff,
 )
-from mgdm_jax.types import StepFn
+from mgdm_jax.types import Array, StepFn, StepInfo
 
 METHODS = (
     "mgdm",
@@ -32,8 +38,18 @@ METHODS = (
     "dps",
     "mcg",
     "pigdm",
+    "red_diff",
+    "score_med",
+    "score_mri",
+    "csgm_langevin",
 )
 """Values of `config.method`."""
+
+EVALUATIONS = {"score_med": 2, "score_mri": 2, "csgm_langevin": 3}
+"""Network evaluations of a step, where not one."""
+
+ProcessFn = Callable[..., tuple[Array, StepInfo]]
+"""`loop.sample` without its step, or what takes the same arguments by name."""
 
 CG_STEPS = 100
 """Most steps of `guidance.proximal=cg`, enough to converge."""
@@ -42,8 +58,25 @@ DDS_CG_STEPS = 5
 """Those of the published code of DDS, which stops early on purpose."""
 
 
+def nfe(config: Config) -> int:
+    """Return the network evaluations of one image, those with a gradient included."""
+    return EVALUATIONS.get(config.method, 1) * config.sampler.n_steps
+
+
+def make_process(config: Config) -> ProcessFn:
+    """Return the whole process of `config.method`, for one image.
+
+    Raises:
+      ValueError: for an unknown method, or one that cannot work as configured.
+    """
+    if config.method == "red_diff":
+        return functools.partial(red_diff.sample, projection=_proximal(config))
+    late = config.sampler.start < 1
+    return functools.partial(loop.sample, step=make_step(config), from_baseline=late)
+
+
 def make_step(config: Config) -> StepFn:
-    """Return one reverse step of `config.method`.
+    """Return one reverse step of `config.method`; RED-diff has none.
 
     Raises:
       ValueError: for an unknown method, or one that cannot work as configured.
@@ -91,6 +124,13 @@ def _other_step(config: Config) -> StepFn:
             )
         case "pigdm":
             return pigdm.make_step(projection=_proximal(config), noise=noise or "ddim")
+        case "score_med" | "score_mri" as name:
+            first = name == "score_med"
+            return predictor_corrector.make_step(
+                merge_first=first, diffuse=first, projection=_proximal(config)
+            )
+        case "csgm_langevin":
+            return langevin.make_step(n_inner=EVALUATIONS["csgm_langevin"])
         case _:
             raise ValueError(
                 f"method must be one of {', '.join(METHODS)}, got {config.method!r}."

@@ -12,7 +12,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from mgdm_jax import figures, metrics
+from mgdm_jax import figures, methods, metrics
 from mgdm_jax.data import hdf5
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
@@ -45,7 +45,7 @@ def summary(run: Run) -> dict:
     facts = {
         "method": config.method,
         "n_images": len(run.measurements),
-        "nfe": config.sampler.n_steps,
+        "nfe": methods.nfe(config),
         "seconds": round(run.seconds, 2),
         "convention": metrics.CONVENTION,
         "data_residual_mean": float(run.result.data_residual.mean()),

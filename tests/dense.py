@@ -118,6 +118,26 @@ def dps_squared(model, x, a, s, zeta, lam, rho, eta):
     return x_s - zeta * grad, c1
 
 
+def langevin(model, x, a, s, zeta, lam, rho, eta, n_inner=3):
+    """On x/√a; every inner noise is one block of columns."""
+    n, variance = len(model.mean), (1 - a) / a
+    x, spread = x / np.sqrt(a), np.zeros((n, 0))
+    trust = 1 / (variance + model.noise_std**2)
+    size = zeta * variance
+    for _ in range(n_inner):
+        x0_hat, gain = model.denoise(np.sqrt(a) * x, a)
+        towards_mean, before = np.sqrt(a) * gain, spread
+        linear = (towards_mean - np.eye(n)) / variance
+        linear -= trust * model.matrix.T @ model.matrix
+        spread = spread + size * linear @ spread
+        spread = np.concatenate([spread, np.sqrt(2 * size) * np.eye(n)], axis=1)
+        misfit = model.y[:, None] - model.matrix @ x
+        x = x + size * ((x0_hat - x) / variance + trust * model.matrix.T @ misfit)
+    if s == 1:
+        return x0_hat, towards_mean @ before
+    return np.sqrt(s) * x, np.sqrt(s) * spread
+
+
 def mgdm(model, x, a, s, zeta, lam, rho, eta, inner=True, outer=True, disc=True):
     x0_hat, jac = model.denoise(x, a)
     x0_tilde = x0_hat

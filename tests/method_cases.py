@@ -18,12 +18,17 @@ from mgdm_jax.samplers import (
     ddrm,
     diffpir,
     dps,
+    langevin,
     loop,
     mcg,
     mgdm,
     pigdm,
+    predictor_corrector,
 )
 from mgdm_jax.types import Guidance, Problem
+
+score_med = predictor_corrector.make_step(merge_first=True, diffuse=True)
+score_mri = predictor_corrector.make_step(merge_first=False, diffuse=False)
 
 METHODS = {
     "ddim": (ddim.make_step(), dense.ddim),
@@ -34,6 +39,9 @@ METHODS = {
     "dps": (dps.make_step(residual="squared"), dense.dps_squared),
     "mcg": (mcg.make_step(residual="squared"), dense.mcg),
     "pigdm": (pigdm.make_step(), dense.pigdm),
+    "csgm_langevin": (langevin.make_step(), dense.langevin),
+    "score_med": (score_med, None),
+    "score_mri": (score_mri, None),
     "mgdm": (mgdm.make_step(), dense.mgdm),
     "mgdm_cg": (
         mgdm.make_step(mgdm.Options(proximal_fn=proximal.conjugate_gradient(60, 1e-7))),
@@ -57,8 +65,10 @@ METHODS = {
     ),
 }
 
-DETERMINISTIC = [name for name in METHODS if name not in ("ddrm", "mcg")]
-"""Methods that draw nothing at η = 0; the others renew what is measured."""
+RENEWING = ("ddrm", "mcg", "csgm_langevin", "score_med", "score_mri")
+"""Methods that draw noise at η = 0 as well."""
+
+DETERMINISTIC = [name for name in METHODS if name not in RENEWING]
 
 OPERATORS = {
     "real": lambda: operator_cases.real_fourier((4, 4)),

@@ -21,7 +21,7 @@ FENCES = {
     "matplotlib": ("figures.py",),
     "safetensors": ("priors.py",),
     "tqdm": ("run.py", "train.py"),
-    "optax": ("training.py",),
+    "optax": ("training.py", "samplers/red_diff.py"),
     "scipy": ("data/", "operators/"),
 }
 

@@ -1,11 +1,15 @@
 """Names become steps; what cannot work is refused."""
 
+import functools
+
 import jax
+import jax.numpy as jnp
 import method_cases as cases
 import numpy as np
 import pytest
 
-from mgdm_jax import defaults, methods
+from mgdm_jax import analytic, defaults, hyperparameters, methods
+from mgdm_jax.samplers import loop
 
 
 def config(method):
@@ -41,3 +45,57 @@ def test_dds_is_five_steps_of_cg(key):
     want = jax.jit(lambda k: cases.run(k, "mgdm_no_ir", prior, problem, numbers)[0])
     np.testing.assert_allclose(images[60], want(key), atol=1e-4)
     assert np.abs(images[None] - images[60]).max() > 1e-4
+
+
+def test_network_evaluations_of_methods_with_several_a_step():
+    made = config("score_med")
+    made.sampler.n_steps = 10
+    assert methods.nfe(made) == 20
+    made.method = "mgdm"
+    assert methods.nfe(made) == 10
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_every_method_samples_on_mri_and_ct(method, key):
+    """Through the configuration, with the numbers it resolves to."""
+    made = config(method)
+    made.sampler.n_steps = 2
+    for name in ("real", "ct"):
+        prior, problem, _ = cases.gaussian_case(name)
+        image, info = methods.make_process(made)(
+            key=key,
+            denoise=analytic.gaussian_denoiser,
+            params=prior,
+            grid=cases.grid(2),
+            problem=problem,
+            guidance=hyperparameters.resolve(made),
+            noise_scale=1.0,
+            centre=0.0,
+        )
+        assert image.shape == problem.operator.image_shape
+        assert info.finite.all()
+
+
+def test_a_late_start_is_the_noised_baseline(key):
+    made = config("ddim")
+    made.sampler.start = 0.3
+    prior, problem, _ = cases.gaussian_case("real")
+    grid = cases.grid(1)._replace(alpha_bar=jnp.array([0.6]))
+
+    def stay(key, estimate, problem, guidance):
+        return estimate.x_t, estimate.alpha_bar
+
+    def start(late):
+        sample = functools.partial(loop.sample, step=stay, from_baseline=late)
+        return sample(
+            key=key,
+            denoise=analytic.gaussian_denoiser,
+            params=prior,
+            grid=grid,
+            problem=problem,
+            guidance=cases.guidance(),
+        )[0]
+
+    want = 0.6**0.5 * problem.operator.baseline(problem.measurement)
+    np.testing.assert_allclose(start(True), want + 0.4**0.5 * start(False), rtol=1e-4)
+    assert methods.make_process(made).keywords["from_baseline"]

@@ -62,6 +62,7 @@ def sample(
     *,
     noise_scale: float = 1.0,
     centre: float = 0.0,
+    from_baseline: bool = False,
 ) -> tuple[Array, StepInfo]:
     """Sample one image; jit and vmap it as you like.
 
@@ -76,6 +77,9 @@ def sample(
       noise_scale: standard deviation of ε in operator units (static).
       centre: clean value that the network sees as 0, `Units.centre` (static): x_T has
         mean √ᾱ_T · centre, so that in network units it is N(0, I) for every prior.
+      from_baseline: start from the zero-filled or FBP image, noised to the grid's first
+        time (static): CCDF (Chung et al., "Come-Closer-Diffuse-Faster", 2021,
+        https://arxiv.org/abs/2112.05146) on a grid that starts late.
 
     Returns:
       The image, operator units, and the diagnostics of every step [k].
@@ -83,6 +87,9 @@ def sample(
     start_key, loop_key = jax.random.split(key)
     shape = problem.operator.image_shape
     x_start = noise_scale * jax.random.normal(start_key, shape, jnp.float32)
+    if from_baseline:
+        x_start = jnp.sqrt(1.0 - grid.alpha_bar[0]) * x_start
+        centre = problem.operator.baseline(problem.measurement)
     x_start = x_start + jnp.sqrt(grid.alpha_bar[0]) * centre
     keys = jax.random.split(loop_key, grid.t.shape[0])
 

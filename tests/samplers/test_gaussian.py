@@ -38,7 +38,9 @@ def test_affine_map_is_the_theory_s(name, operator_name, key):
     assert info.finite.all()
 
 
-@pytest.mark.parametrize("name", ["ddim", "ddnm", "ddrm", "dps", "mcg", "mgdm"])
+@pytest.mark.parametrize(
+    "name", ["ddim", "ddnm", "ddrm", "dps", "mcg", "mgdm", "csgm_langevin"]
+)
 def test_mean_and_covariance(name, key):
     prior, problem, _ = cases.gaussian_case("real")
     numbers = cases.guidance()
