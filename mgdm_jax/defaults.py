@@ -16,12 +16,16 @@ def reconstruction() -> Config:
     config.method = "mgdm"  # see methods.METHODS
 
     config.task = ConfigDict()
-    config.task.kind = "mri_real"  # mri_real, mri_complex, ct
+    config.task.kind = "mri_real"  # mri_real, mri_complex, ct; inpainting,
+    # super_resolution, deblurring on the embedded sample
     config.task.acceleration = 4.0  # MRI: nominal R
     config.task.mask = "equispaced"  # MRI: equispaced, random, gaussian1d/2d, radial
     config.task.mask_seed = 0
     config.task.n_coils = 1  # MRI complex: simulated birdcage coils
     config.task.n_views = 23  # CT: parallel-beam angles over 180 degrees
+    config.task.kept = 0.3  # inpainting: share of the pixels that are known
+    config.task.factor = 4  # super-resolution: pixels along a block's side
+    config.task.blur_std = 2.0  # deblurring: standard deviation in pixels
     config.task.noise_std = 0.0  # sigma_y in operator units, per real component
 
     config.data = ConfigDict()

@@ -24,6 +24,9 @@ from mgdm_jax.types import (
     TimeGrid,
 )
 
+PHOTOGRAPHIC = ("inpainting", "super_resolution", "deblurring")
+"""Values of `config.task.kind` besides MRI and CT, real images only."""
+
 Sampler = Callable[[Array, Params, Problem, Guidance], tuple[Array, StepInfo]]
 """(key, params, problem, guidance) -> (image, diagnostics), for one example."""
 
@@ -177,6 +180,11 @@ def load_measurements(config: Config, image_shape: tuple[int, ...]) -> Measureme
             "HDF5 file of measurements."
         )
     _check_kind(config.task, image_shape)
+    if config.data.path and config.task.kind in PHOTOGRAPHIC:
+        raise ValueError(
+            f"task.kind={config.task.kind} is simulated from the embedded sample; "
+            "--config.data.path serves the kinds mri_real, mri_complex and ct."
+        )
     read = scans.read if config.data.path else simulate.simulate
     return read(config, image_shape)
 
@@ -184,6 +192,7 @@ def load_measurements(config: Config, image_shape: tuple[int, ...]) -> Measureme
 def _check_kind(task: Config, image_shape: tuple[int, ...]) -> None:
     """Refuse a task of an unknown kind, or one that the prior's images do not fit."""
     channels = {"mri_real": 1, "mri_complex": 2, "ct": 1}
+    channels |= dict.fromkeys(PHOTOGRAPHIC, 1)
     if task.kind not in channels:
         raise ValueError(
             f"task.kind must be one of {', '.join(channels)}, got {task.kind!r}."

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mgdm_jax import methods
 from mgdm_jax.defaults import Config
 from mgdm_jax.operators import masks, radon, sense, spectrum
 from mgdm_jax.types import Array, Problem
@@ -64,13 +65,8 @@ class Measurements:
 
 
 def with_spectrum(operator: Any, config: Config) -> Any:
-    """Return the operator with its spectrum, where wanted, known and within reach.
-
-    Wanted by methods with a proximal step that `guidance.proximal` leaves to it.
-    """
-    if config.method in ("ddim", "dps", "mgdm_no_pr"):
-        return operator
-    if config.guidance.proximal not in ("auto", "spectral"):
+    """Return the operator with its spectrum, where wanted, known and within reach."""
+    if not methods.wants_spectrum(config):
         return operator
     match operator:
         case sense.Sense() if (np.asarray(operator.mask) == operator.mask[:1]).all():

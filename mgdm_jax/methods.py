@@ -48,6 +48,9 @@ METHODS = (
 EVALUATIONS = {"score_med": 2, "score_mri": 2, "csgm_langevin": 3}
 """Network evaluations of a step, where not one."""
 
+SPECTRUM_FREE = ("ddim", "dds", "dps", "mgdm_no_pr", "csgm_langevin")
+"""Methods that never ask an operator for its spectrum."""
+
 ProcessFn = Callable[..., tuple[Array, StepInfo]]
 """`loop.sample` without its step, or what takes the same arguments by name."""
 
@@ -61,6 +64,13 @@ DDS_CG_STEPS = 5
 def nfe(config: Config) -> int:
     """Return the network evaluations of one image, those with a gradient included."""
     return EVALUATIONS.get(config.method, 1) * config.sampler.n_steps
+
+
+def wants_spectrum(config: Config) -> bool:
+    """Return whether the method leaves its proximal step to the operator's spectrum."""
+    if config.method in SPECTRUM_FREE:
+        return False
+    return config.guidance.proximal in ("auto", "spectral")
 
 
 def make_process(config: Config) -> ProcessFn:

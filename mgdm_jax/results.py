@@ -18,6 +18,16 @@ from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.reconstruction import Reconstruction, scores
 
+BASELINES = {
+    "mri_real": "Zero-filled",
+    "mri_complex": "Zero-filled",
+    "ct": "FBP",
+    "inpainting": "Measured",
+    "super_resolution": "Nearest",
+    "deblurring": "Measured",
+}
+"""What `operator.baseline` is called for each `task.kind`."""
+
 PANEL_ROWS = 4
 """Images shown in the panel, evenly spaced."""
 
@@ -165,14 +175,13 @@ def _write_table(run: Run, path: Path) -> None:
 def _write_panel(run: Run, path: Path, facts: dict) -> None:
     n = len(run.measurements)
     shown = np.linspace(0, n - 1, min(n, PANEL_ROWS)).round().astype(int)
-    is_ct = run.config.task.kind == "ct"
     reference = run.measurements.reference
     assert reference is not None
     figure = figures.panel(
         reference[shown],
         run.result.baseline[shown],
         run.result.images[shown],
-        labels=("Reference", "FBP" if is_ct else "Zero-filled", run.config.method),
+        labels=("Reference", BASELINES[run.config.task.kind], run.config.method),
         note=f"{facts['data']}; simulated: {facts['simulated']}.",
     )
     figure.savefig(path, dpi=110)

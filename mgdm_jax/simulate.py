@@ -11,8 +11,11 @@ from mgdm_jax.data import pipelines
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import (
+    block_average,
+    blur,
     coils,
     fourier,
+    inpainting,
     masks,
     projection,
     radon,
@@ -36,7 +39,13 @@ def simulate(config: Config, image_shape: tuple[int, ...]) -> Measurements:
       ValueError: if the sample's size is not the prior's, or a name is unknown.
     """
     images = _sample_images(config, image_shape)
-    return (_ct if config.task.kind == "ct" else _mri)(config, images)
+    match config.task.kind:
+        case "mri_real" | "mri_complex":
+            return _mri(config, images)
+        case "ct":
+            return _ct(config, images)
+        case _:
+            return _photographic(config, images)
 
 
 def _sample_images(config: Config, image_shape: tuple[int, ...]) -> np.ndarray:
@@ -90,6 +99,26 @@ def _ct(config: Config, images: np.ndarray) -> Measurements:
         "n_views": n_views,
     }
     return _measure(config, operator, images * region, facts, region)
+
+
+def _photographic(config: Config, images: np.ndarray) -> Measurements:
+    """Return degradations of the image itself, the paper's outlook (section 5)."""
+    task, size = config.task, (images.shape[1], images.shape[2])
+    match task.kind:
+        case "inpainting":
+            random = np.random.default_rng(task.mask_seed).random(size)
+            operator = inpainting.inpainting(random < task.kept)
+            facts = {"kept": float(np.mean(operator.mask))}
+        case "super_resolution":
+            operator = block_average.block_average(size, task.factor)
+            facts = {"factor": task.factor}
+        case _:
+            spread = blur.gaussian_spread(size, task.blur_std)
+            operator = blur.blur(spread)
+            facts = {"blur_std": task.blur_std}
+    source = f"embedded sample: {config.data.split}/{config.data.subject}"
+    facts = {"data": source, "simulated": task.kind} | facts
+    return _measure(config, operator, images, facts)
 
 
 def _measure(

@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from mgdm_jax.operators import coils, fourier, radon, sense
+from mgdm_jax.operators import (
+    block_average,
+    blur,
+    coils,
+    fourier,
+    inpainting,
+    radon,
+    sense,
+)
 
 ANGLES = np.arange(5) * 36.0
 
@@ -45,6 +53,12 @@ def ct(size=10, angles=ANGLES):
     return radon.with_dual_spectrum(radon.parallel_beam(angles, size), None)
 
 
+def skewed_blur(size=(6, 7)):
+    """Return a blur whose adjoint differs from itself."""
+    spread = blur.gaussian_spread(size, 0.8)
+    return blur.blur(spread + np.roll(spread, 1, 1))
+
+
 SPECTRAL = {
     "complex": complex_fourier,
     "real_even": lambda: real_fourier((6, 8)),
@@ -53,5 +67,8 @@ SPECTRAL = {
     "multi_coil": multi_coil,
     "multi_coil_body": multi_coil_masked_body,
     "ct_even": ct,
+    "inpainting": lambda: inpainting.inpainting(random_mask((5, 6))),
+    "block_average": lambda: block_average.block_average((6, 9), 3),
+    "blur": skewed_blur,
     "ct_odd": lambda: ct(9, [0.0, 17.0, 90.0, 133.3]),
 }

@@ -13,6 +13,7 @@ from mgdm_jax.types import Guidance, Problem
 
 ROOT = Path(__file__).parents[1] / "configs"
 TASKS = sorted(ROOT.glob("*.py"))
+OUTLOOK = [ROOT / f"{kind}.py" for kind in sorted(factory.PHOTOGRAPHIC)]
 PRIORS = sorted((ROOT / "priors").glob("*.py"))
 
 
@@ -78,7 +79,13 @@ def paper_problem(config, size, channels):
     return Problem(operator, abstract((n_views, size)), abstract(()))
 
 
-@pytest.mark.parametrize("path", TASKS, ids=name)
+@pytest.mark.parametrize("path", OUTLOOK, ids=name)
+def test_tasks_of_the_outlook_have_no_paper_settings(path):
+    with pytest.raises(ValueError, match="variants are"):
+        load(path, "paper")
+
+
+@pytest.mark.parametrize("path", sorted(set(TASKS) - set(OUTLOOK)), ids=name)
 def test_paper_scale_builds(path):
     """Network and sampler at full size, without allocating anything."""
     config = load(path, "paper")

@@ -1,0 +1,19 @@
+"""Deblurring of brains: Gaussian of 2 pixels, 1 % noise; paper section 5 (outlook).
+
+Embedded sample (test/colin27, 120x120), numbers of MRI, not tuned for this task.
+
+    python -m mgdm_jax.run --config configs/deblurring.py
+
+`:smoke` takes seconds, `:demo` a minute or two; `:paper` is refused: the paper names
+the task and no settings.
+"""
+
+from mgdm_jax import defaults
+
+
+def get_config(arg: str = "") -> defaults.Config:
+    config = defaults.reconstruction()
+    config.name = "deblurring"
+    config.task.kind = "deblurring"
+    config.task.noise_std = 0.01
+    return defaults.shrink(config, arg)

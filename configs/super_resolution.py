@@ -1,0 +1,18 @@
+"""Super-resolution of brains from 4x4 averages; paper section 5 (outlook).
+
+Embedded sample (test/colin27, 120x120), numbers of MRI, not tuned for this task.
+
+    python -m mgdm_jax.run --config configs/super_resolution.py
+
+`:smoke` takes seconds, `:demo` a minute or two; `:paper` is refused: the paper names
+the task and no settings.
+"""
+
+from mgdm_jax import defaults
+
+
+def get_config(arg: str = "") -> defaults.Config:
+    config = defaults.reconstruction()
+    config.name = "super_resolution"
+    config.task.kind = "super_resolution"
+    return defaults.shrink(config, arg)
