@@ -38,6 +38,8 @@ def with_level(config: Config, level: float) -> Config:
 def psnr_ssim(config: Config) -> np.ndarray:
     """Return PSNR, SSIM and the data residual [3, n] of one configuration."""
     guidance = hyperparameters.resolve(config)
+    if config.method in rows.CLASSICAL:
+        return classical_scores(config, float(guidance.lam))
     prior, measured, sampler = factory.build(config)
     key = jax.random.key(config.sampler.seed)
     size = config.sampler.batch_size
@@ -45,6 +47,15 @@ def psnr_ssim(config: Config) -> np.ndarray:
     assert measured.reference is not None
     ours = reconstruction.scores(measured.reference, done.images)
     return np.stack([ours.psnr, ours.ssim, done.data_residual])
+
+
+def classical_scores(config: Config, weight: float) -> np.ndarray:
+    """Return the same of a classical row; its residual is not taken."""
+    from experiments import classical  # needs sigpy, which the other rows do not
+
+    reference, images = classical.reconstruct(config, weight)
+    ours = reconstruction.scores(reference, images)
+    return np.stack([ours.psnr, ours.ssim, np.full(len(images), np.nan)])
 
 
 def baseline(config: Config) -> np.ndarray:

@@ -16,8 +16,18 @@ VARIANTS = {
     "dps": {},
     "dps_1000": {"method": "dps", "sampler.n_steps": 1000},
     "ddim": {},
+    "least_squares": {"guidance.proximal": "cg"},
+    "tv": {"guidance.proximal": "cg"},
+    "wavelets": {"guidance.proximal": "cg"},
 }
-"""Name of a row -> what it changes in the configuration besides the method."""
+"""Name of a row -> what it changes in the configuration besides the method.
+
+The classical ones iterate: a spectrum would be computed for nothing.
+"""
+
+
+CLASSICAL = ("least_squares", "tv", "wavelets")
+"""Rows of `classical.METHODS`, which know no prior; their weight is `lam`."""
 
 
 def applicable(config: Config, names: list[str]) -> list[str]:

@@ -23,7 +23,7 @@ from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
 from experiments import rows
-from mgdm_jax import devices, factory, metrics, reconstruction
+from mgdm_jax import devices, factory, methods, metrics, reconstruction
 from mgdm_jax.defaults import Config
 from mgdm_jax.types import Array, Guidance
 
@@ -47,6 +47,9 @@ COORDINATES = {
     "ddnm_plus": ("eta",),
     "dps": ("zeta", "eta"),
     "dps_1000": ("zeta", "eta"),
+    "least_squares": ("lam",),
+    "tv": ("lam",),
+    "wavelets": ("lam",),
 }
 """What is searched for each row of `rows.VARIANTS`, in this order; the rest is 0."""
 
@@ -92,6 +95,17 @@ def evaluator(config: Config, chunk: int) -> Callable[[list[dict]], np.ndarray]:
         return np.nan_to_num(values, nan=-np.inf)
 
     return evaluate
+
+
+def classical_evaluator(config: Config) -> Callable[[list[dict]], np.ndarray]:
+    """Return the same of a classical row, whose only number is its weight λ."""
+    from experiments import classical  # needs sigpy, which the other rows do not
+
+    def psnr(weight: float) -> float:
+        reference, images = classical.reconstruct(config, weight)
+        return float(reconstruction.scores(reference, images).psnr.mean())
+
+    return lambda asked: np.array([psnr(row["lam"]) for row in asked])
 
 
 def attempt(
@@ -181,10 +195,14 @@ def tune(config: Config, name: str, table: dict, settings: dict, chunk: int) -> 
         config.sampler.n_steps = n_steps // share
         tried = shared(table, name, stage.__name__, best, settings)
         n_shared = len(tried)
-        best = stage(coordinates, evaluator(config, chunk), best, tried)
+        if name in rows.CLASSICAL:
+            evaluate = classical_evaluator(config)
+        else:
+            evaluate = evaluator(config, chunk)
+        best = stage(coordinates, evaluate, best, tried)
         stages[stage.__name__] = tried
-        cost = config.data.n_images * config.sampler.n_steps
-        n_evaluations += cost * (len(tried) - n_shared)
+        cost = 0 if name in rows.CLASSICAL else methods.nfe(config)
+        n_evaluations += cost * config.data.n_images * (len(tried) - n_shared)
     return {
         "chosen": best,
         "psnr": _top(stages["climb"]),
