@@ -15,6 +15,8 @@ VARIANTS = {
     "ddnm_plus": {},
     "dps": {},
     "dps_1000": {"method": "dps", "sampler.n_steps": 1000},
+    "score_med": {"sampler.n_steps": 1000, "data.n_images": 4},
+    "score_mri": {"sampler.n_steps": 1000, "data.n_images": 4},
     "ddim": {},
     "least_squares": {"guidance.proximal": "cg"},
     "tv": {"guidance.proximal": "cg"},

@@ -22,7 +22,7 @@ import numpy as np
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
-from experiments import rows
+from experiments import rows, scoring
 from mgdm_jax import devices, factory, methods, metrics, reconstruction
 from mgdm_jax.defaults import Config
 from mgdm_jax.types import Array, Guidance
@@ -47,11 +47,16 @@ COORDINATES = {
     "ddnm_plus": ("eta",),
     "dps": ("zeta", "eta"),
     "dps_1000": ("zeta", "eta"),
+    "score_med": ("zeta",),
+    "score_mri": ("zeta",),
     "least_squares": ("lam",),
     "tv": ("lam",),
     "wavelets": ("lam",),
 }
 """What is searched for each row of `rows.VARIANTS`, in this order; the rest is 0."""
+
+FIXED = {"score_med": {"lam": 1.0}, "score_mri": {"lam": 1.0}}
+"""Numbers that are neither searched nor 0: the whole merge."""
 
 FAMILY = ("mgdm_no_ir", "mgdm_no_i", "mgdm_no_r", "mgdm")
 """Rows that are MGDM with some numbers zero."""
@@ -190,6 +195,7 @@ def tune(config: Config, name: str, table: dict, settings: dict, chunk: int) -> 
     config = rows.configured(config, name)
     coordinates, n_steps = COORDINATES[name], config.sampler.n_steps
     best = {k: v if k in coordinates else 0.0 for k, v in START.items()}
+    best |= FIXED.get(name, {})
     stages, n_evaluations = {}, 0
     for stage, share in ((descend, COARSE), (climb, 1)):
         config.sampler.n_steps = n_steps // share
@@ -236,7 +242,7 @@ def main(argv: list[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     table = json.loads(path.read_text()) if path.exists() else {}
     settings = {"subject": _SUBJECT.value, "slices": _SLICES.value}
-    settings |= {"steps": _STEPS.value, "prior": config.prior.path}
+    settings |= {"steps": _STEPS.value, "prior": scoring.prior_id(config)}
     for name in rows.applicable(config, _METHODS.value):
         if table.get(name, {}).get("settings") != settings:
             table[name] = tune(config, name, table, settings, _CHUNK.value)

@@ -1,0 +1,171 @@
+"""Rows of results: computed once, kept on disk, paired, written as Markdown and CSV."""
+
+import csv
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from experiments import rows
+from mgdm_jax import factory, hyperparameters, methods, metrics, priors, reconstruction
+from mgdm_jax.defaults import Config
+
+Results = dict[str, dict]
+"""Row -> `score`'s result."""
+
+PaperRow = tuple[str, str]
+"""PSNR and SSIM as the paper prints them."""
+
+
+def with_level(config: Config, level: float) -> Config:
+    """Return the configuration at one acceleration or number of views."""
+    config = ConfigDict(config)
+    if config.task.kind == "ct":
+        config.task.n_views = int(level)
+    else:
+        config.task.acceleration = float(level)
+    return config
+
+
+def prior_id(config: Config) -> str:
+    """Return the prior's name and the start of its file's SHA-256."""
+    content = priors.locate(config.prior.path).read_bytes()
+    return f"{config.prior.path} {hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def settings(config: Config) -> dict:
+    """Return what a result depends on; another value makes a kept one stale."""
+    numbers = hyperparameters.resolve(config)
+    return {
+        "prior": prior_id(config),
+        "numbers": [float(f"{float(v):.6g}") for v in numbers],
+        "task": config.task.to_dict(),
+        "data": [config.data.split, config.data.subject, config.data.n_images],
+        "sampler": [config.sampler.n_steps, config.sampler.seed],
+    }
+
+
+def score(config: Config) -> dict:
+    """Return PSNR, SSIM and data residual [n], evaluations and seconds an image."""
+    guidance = hyperparameters.resolve(config)
+    started = time.monotonic()
+    if config.method in rows.CLASSICAL:
+        from experiments import classical  # needs sigpy, which the other rows do not
+
+        reference, images = classical.reconstruct(config, float(guidance.lam))
+        residual, nfe = np.full(len(images), np.nan), 0
+    else:
+        prior, measured, sampler = factory.build(config)
+        key, size = jax.random.key(config.sampler.seed), config.sampler.batch_size
+        done = reconstruction.reconstruct(key, sampler, prior, measured, guidance, size)
+        reference, images, residual = (
+            measured.reference,
+            done.images,
+            done.data_residual,
+        )
+        nfe = methods.nfe(config)
+    assert reference is not None
+    seconds = (time.monotonic() - started) / len(images)
+    return _scored(reference, images) | {
+        "data_residual": residual.tolist(),
+        "nfe": nfe,
+        "seconds": round(seconds, 2),
+    }
+
+
+def baseline(config: Config) -> dict:
+    """Return the same of the zero-filled or FBP images."""
+    measured = factory.build(config).measurements
+    assert measured.reference is not None
+    problems, axes = measured.problem(np.arange(len(measured))), measured.axes
+    show = jax.vmap(lambda p: p.operator.baseline(p.measurement), in_axes=(axes,))
+    scored = _scored(measured.reference, np.asarray(jax.jit(show)(problems)))
+    return scored | {"nfe": 0, "seconds": 0.0}
+
+
+def _scored(reference: np.ndarray, images: np.ndarray) -> dict:
+    ours = reconstruction.scores(reference, images)
+    return {"psnr": ours.psnr.tolist(), "ssim": ours.ssim.tolist()}
+
+
+def collect(config: Config, names: list[str], folder: Path) -> Results:
+    """Return the rows that apply, running those that `folder` does not hold."""
+    results = {"baseline": baseline(config)}
+    for name in rows.applicable(config, names):
+        path = folder / f"{rows.level_name(config)}-{name}.json"
+        row = rows.configured(config, name)
+        wanted = settings(row)
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        if kept.get("settings") != wanted:
+            kept = score(row) | {"settings": wanted}
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(kept, indent=1))
+        results[name] = kept
+        print(name, f"{np.mean(kept['psnr']):.2f} dB", flush=True)
+    return results
+
+
+def paired_lead(ours: dict, other: dict) -> np.ndarray:
+    """Return MGDM's PSNR minus another row's on the slices that both have.
+
+    Slices are evenly spaced: 4 of them are every fifth of 16.
+
+    Raises:
+      ValueError: if the fewer slices are not among the more.
+    """
+    n, m = len(ours["psnr"]), len(other["psnr"])
+    if m != n and (m < 2 or (n - 1) % (m - 1)):
+        raise ValueError(f"{m} slices are not every so many of {n}.")
+    shared = np.linspace(0, n - 1, m).round().astype(int)
+    return np.asarray(ours["psnr"])[shared] - np.asarray(other["psnr"])
+
+
+def markdown(results: Results, paper: Mapping[str, PaperRow], source: str) -> str:
+    """Return the table: mean ± std, MGDM's lead with its interval, cost, the paper's.
+
+    Args:
+      results: of `collect`, with a row `mgdm`.
+      paper: rows that the paper has.
+      source: the paper's data set, for the heading; empty for no such column.
+    """
+    head = "| method | slices | PSNR / dB | SSIM | MGDM's lead / dB [95 %] | NFE | s |"
+    head += f" paper, on {source}: PSNR, SSIM |" if source else ""
+    lines = [head, "|" + "---|" * (head.count("|") - 1)]
+    for name, row in results.items():
+        psnr, ssim = np.asarray(row["psnr"]), np.asarray(row["ssim"])
+        lead = paired_lead(results["mgdm"], row)
+        cells = [
+            name,
+            str(len(psnr)),
+            f"{psnr.mean():.2f} ± {psnr.std():.2f}",
+            f"{ssim.mean():.4f} ± {ssim.std():.4f}",
+            _interval(lead),
+            str(row["nfe"]),
+            f"{row['seconds']:.1f}",
+        ]
+        if source:
+            cells.append(", ".join(paper.get(name, ("-",))))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _interval(lead: np.ndarray) -> str:
+    if not lead.any():
+        return ""
+    low, high = metrics.bootstrap_interval(lead, seed=0)
+    return f"{lead.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def write_csv(results: Results, path: Path) -> None:
+    """Write one line a row and slice."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("row", "slice", "psnr", "ssim"))
+        for name, row in results.items():
+            for i, pair in enumerate(zip(row["psnr"], row["ssim"], strict=True)):
+                writer.writerow((name, i, *(f"{value:.5g}" for value in pair)))
