@@ -46,7 +46,7 @@ class OperatorLinop(sigpy.linop.Linop):
         """Return a measurement as sigpy sees it."""
         if not self.split:
             return measurement
-        return np.stack([measurement.real, measurement.imag])
+        return np.stack([np.real(measurement), np.imag(measurement)])
 
     def _apply(self, input: np.ndarray) -> np.ndarray:
         if self.backward:
@@ -128,5 +128,7 @@ def _solve(
         **options,
     )
     with np.errstate(invalid="ignore"):  # its threshold divides 0 by 0, unused
-        image = solver.run()
-    return np.stack([image.real, image.imag], -1) if linop.is_complex else image
+        image = np.asarray(solver.run())
+    if linop.is_complex:
+        return np.stack([np.real(image), np.imag(image)], -1)
+    return image

@@ -100,7 +100,7 @@ def collect(config: Config, names: list[str], folder: Path) -> Results:
         path = folder / f"{rows.level_name(config)}-{name}.json"
         row = rows.configured(config, name)
         wanted = settings(row)
-        kept = json.loads(path.read_text()) if path.exists() else {}
+        kept: dict = json.loads(path.read_text()) if path.exists() else {}
         if kept.get("settings") != wanted:
             kept = score(row) | {"settings": wanted}
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,7 @@ def sample(
         gradient = gradient + weight * (eps - z)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes int and float
             direction, moments = optimiser.update(gradient, moments)
-        mu = mu - guidance.zeta * direction
+        mu = mu - guidance.zeta * direction  # type: ignore[operator]
         return (mu, moments), loop.diagnose(problem, mu, mu, None, mu)
 
     keys = jax.random.split(key, grid.t.shape[0])
