@@ -14,6 +14,9 @@ from mgdm_jax.samplers import dps, loop, mgdm
 
 METHODS = sorted(cases.METHODS)
 
+ROUNDING = {"score_med": 5e-4, "score_mri": 5e-4}
+"""Where it exceeds 2e-5: VE states start at 157, whose digits are lost in x0."""
+
 
 def sampler(name):
     def run(key, prior, problem, numbers):
@@ -29,7 +32,7 @@ def test_jit_equals_eager(name, key):
     got, info = jax.jit(sampler(name))(*args)
     with jax.disable_jit():
         want, want_info = sampler(name)(*args)
-    np.testing.assert_allclose(got, want, atol=2e-5)
+    np.testing.assert_allclose(got, want, atol=ROUNDING.get(name, 2e-5))
     assert got.dtype == jnp.float32
     assert info.data_residual.shape == want_info.data_residual.shape == (4,)
 
@@ -51,7 +54,7 @@ def test_vmap_over_problems_and_numbers_equals_a_loop(name, key):
     for i, number in enumerate(numbers):
         for j in range(2):
             want, _ = one(keys[j], prior, problem._replace(measurement=ys[j]), number)
-            np.testing.assert_allclose(got[i, j], want, atol=2e-5)
+            np.testing.assert_allclose(got[i, j], want, atol=ROUNDING.get(name, 2e-5))
 
 
 @pytest.mark.parametrize("name", METHODS)
