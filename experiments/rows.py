@@ -15,8 +15,8 @@ VARIANTS = {
     "ddnm_plus": {},
     "dps": {},
     "dps_1000": {"method": "dps", "sampler.n_steps": 1000},
-    "score_med": {"sampler.n_steps": 1000, "data.n_images": 4},
-    "score_mri": {"sampler.n_steps": 1000, "data.n_images": 4},
+    "score_med": {"sampler.n_steps": 1000},
+    "score_mri": {"sampler.n_steps": 1000},
     "ddim": {},
     "least_squares": {"guidance.proximal": "cg"},
     "tv": {"guidance.proximal": "cg"},
@@ -27,6 +27,9 @@ VARIANTS = {
 The classical ones iterate: a spectrum would be computed for nothing.
 """
 
+
+FEWER_SLICES = {"score_med": 4, "score_mri": 4}
+"""Slices of the rows that take thousands of evaluations, of 16; paired all the same."""
 
 CLASSICAL = ("least_squares", "tv", "wavelets")
 """Rows of `classical.METHODS`, which know no prior; their weight is `lam`."""

@@ -99,6 +99,8 @@ def collect(config: Config, names: list[str], folder: Path) -> Results:
     for name in rows.applicable(config, names):
         path = folder / f"{rows.level_name(config)}-{name}.json"
         row = rows.configured(config, name)
+        most = rows.FEWER_SLICES.get(name, row.data.n_images)
+        row.data.n_images = min(row.data.n_images, most)
         wanted = settings(row)
         kept: dict = json.loads(path.read_text()) if path.exists() else {}
         if kept.get("settings") != wanted:

@@ -135,9 +135,8 @@ def _other_step(config: Config) -> StepFn:
         case "pigdm":
             return pigdm.make_step(projection=_proximal(config), noise=noise or "ddim")
         case "score_med" | "score_mri" as name:
-            first = name == "score_med"
             return predictor_corrector.make_step(
-                merge_first=first, diffuse=first, projection=_proximal(config)
+                diffuse=name == "score_med", projection=_proximal(config)
             )
         case "csgm_langevin":
             return langevin.make_step(n_inner=EVALUATIONS["csgm_langevin"])

@@ -27,8 +27,8 @@ from mgdm_jax.samplers import (
 )
 from mgdm_jax.types import Guidance, Problem
 
-score_med = predictor_corrector.make_step(merge_first=True, diffuse=True)
-score_mri = predictor_corrector.make_step(merge_first=False, diffuse=False)
+score_med = predictor_corrector.make_step(diffuse=True)
+score_mri = predictor_corrector.make_step(diffuse=False)
 
 METHODS = {
     "ddim": (ddim.make_step(), dense.ddim),

@@ -56,24 +56,23 @@ def test_network_evaluations_of_methods_with_several_a_step():
 
 
 @pytest.mark.parametrize("method", methods.METHODS)
-def test_every_method_samples_on_mri_and_ct(method, key):
-    """Through the configuration, with the numbers it resolves to."""
+def test_every_method_samples_as_configured(method, key):
+    """On CT, with the numbers it resolves to; MRI is in the tests of each."""
     made = config(method)
     made.sampler.n_steps = 2
-    for name in ("real", "ct"):
-        prior, problem, _ = cases.gaussian_case(name)
-        image, info = methods.make_process(made)(
-            key=key,
-            denoise=analytic.gaussian_denoiser,
-            params=prior,
-            grid=cases.grid(2),
-            problem=problem,
-            guidance=hyperparameters.resolve(made),
-            noise_scale=1.0,
-            centre=0.0,
-        )
-        assert image.shape == problem.operator.image_shape
-        assert info.finite.all()
+    prior, problem, _ = cases.gaussian_case("ct")
+    image, info = methods.make_process(made)(
+        key=key,
+        denoise=analytic.gaussian_denoiser,
+        params=prior,
+        grid=cases.grid(2),
+        problem=problem,
+        guidance=hyperparameters.resolve(made),
+        noise_scale=1.0,
+        centre=0.0,
+    )
+    assert image.shape == problem.operator.image_shape
+    assert info.finite.all()
 
 
 def test_a_late_start_is_the_noised_baseline(key):

@@ -46,46 +46,40 @@ def level_of(estimate: Estimate) -> Level:
 
 
 def make_step(
-    *,
-    merge_first: bool,
-    diffuse: bool,
-    projection: proximal.ProximalFn = proximal.exact,
+    *, diffuse: bool, projection: proximal.ProximalFn = proximal.exact
 ) -> StepFn:
-    """Return one noise level: corrector and predictor, each with a merge.
+    """Return one noise level: correct, merge, predict, merge.
 
     Two network evaluations. ζ is the corrector's signal-to-noise ratio, λ in [0, 1] the
-    weight of the merge; ρ and η have no part.
+    weight of the merge, 1 at the end; ρ and η have no part. ScoreMed merges first, as
+    the end of the level before does here; only its very first merge, into noise of
+    σ = 157, is left out.
 
     Args:
-      merge_first: merge, correct, merge, predict (ScoreMed); else correct, merge,
-        predict, merge (Score-MRI).
       diffuse: give y the noise of the level, drawn afresh (ScoreMed); else take it as
         it is (Score-MRI).
       projection: evaluated at λ = 0, as in `ddnm.make_step`.
     """
 
+    def merged(
+        key: Array, x: Array, problem: Problem, sigma: Array, weight: Array
+    ) -> Array:
+        z = jax.random.normal(key, x.shape, x.dtype)
+        z = sigma * z if diffuse else jnp.zeros_like(z)
+        target = projection(problem, x - z, jnp.zeros_like(weight)) + z
+        return x + weight * (target - x)
+
     def step(
         key: Array, estimate: Estimate, problem: Problem, guidance: Guidance
     ) -> tuple[Array, StepInfo]:
-        level = level_of(estimate)
-        keys = iter(jax.random.split(key, 5))
-
-        def merged(x: Array, sigma: Array, weight: Array) -> Array:
-            z = jax.random.normal(next(keys), x.shape, x.dtype)
-            z = sigma * z if diffuse else jnp.zeros_like(z)
-            target = projection(problem, x - z, jnp.zeros_like(weight)) + z
-            return x + weight * (target - x)
-
+        level, weight = level_of(estimate), guidance.lam
+        first, second, third, fourth = jax.random.split(key, 4)
         x = estimate.x_t / jnp.sqrt(estimate.alpha_bar)
-        if merge_first:
-            x = merged(x, level.sigma, guidance.lam)
-        x = corrected(next(keys), x, level, guidance.zeta)
-        x = merged(x, level.sigma, guidance.lam)
-        x = predicted(next(keys), x, level)
-        # The last merge takes the data as they are, whole.
-        last = level.sigma_next == 0
-        weight = jnp.where(last, 1.0, 0.0 if merge_first else guidance.lam)
-        x = merged(x, level.sigma_next, weight)
+        x = corrected(first, x, level, guidance.zeta)
+        x = merged(second, x, problem, level.sigma, weight)
+        x = predicted(third, x, level)
+        weight = jnp.where(level.sigma_next > 0, weight, 1.0)
+        x = merged(fourth, x, problem, level.sigma_next, weight)
         x_s = x * jnp.sqrt(estimate.alpha_bar_next)
         return x_s, loop.diagnose(problem, x, x, None, x_s)
 
