@@ -47,8 +47,14 @@ def settings(config: Config) -> dict:
         "numbers": [float(f"{float(v):.6g}") for v in numbers],
         "task": config.task.to_dict(),
         "data": [config.data.split, config.data.subject, config.data.n_images],
-        "sampler": [config.sampler.n_steps, config.sampler.seed],
+        "sampler": _sampler(config),
     }
+
+
+def _sampler(config: Config) -> dict:
+    """Return the sampler's settings; η is among the numbers, batches change nothing."""
+    elsewhere = ("eta", "batch_size")
+    return {k: v for k, v in config.sampler.to_dict().items() if k not in elsewhere}
 
 
 def score(config: Config) -> dict:

@@ -54,6 +54,8 @@ def _sampler() -> Config:
     sampler: Config = ConfigDict()
     sampler.n_steps = 100  # times visited, see methods.EVALUATIONS
     sampler.start = 1.0  # share of T to start at; below 1 from the baseline image
+    sampler.travel_length = 1  # levels of a way back to more noise, and
+    sampler.travel_repeat = 1  # times each stretch is walked: 1 for no time travel
     sampler.eta = placeholder(float)  # None: from `tuned`
     sampler.seed = 0
     sampler.batch_size = 4

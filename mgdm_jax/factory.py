@@ -50,8 +50,20 @@ class Prior(NamedTuple):
     noise_scale: float
     centre: float
 
-    def grid(self, n_steps: int, kind: str = "ddnm", start: float = 1.0) -> TimeGrid:
+    def grid(
+        self,
+        n_steps: int,
+        kind: str = "ddnm",
+        start: float = 1.0,
+        travel: tuple[int, int] = (1, 1),
+    ) -> TimeGrid:
         """Return n_steps reverse times from the share `start` of T on.
+
+        Args:
+          n_steps: times visited; those of a time travel are visited again.
+          kind: see `schedules.time_indices`.
+          start: share of T to start from.
+          travel: see `schedules.time_grid`.
 
         Raises:
           ValueError: for another kind, a start outside (0, 1], or too many steps.
@@ -60,7 +72,7 @@ class Prior(NamedTuple):
             raise ValueError(f"sampler.start must lie in (0, 1], got {start}.")
         n_times = max(1, round(start * len(self.alpha_bar)))
         indices = schedules.time_indices(n_steps, n_times, kind)
-        return schedules.time_grid(self.alpha_bar, indices)
+        return schedules.time_grid(self.alpha_bar, indices, travel)
 
 
 class Setup(NamedTuple):
@@ -83,7 +95,8 @@ def build(config: Config) -> Setup:
         clip_gradient=config.prior.clip_gradient,
     )
     chosen = config.sampler
-    grid = prior.grid(chosen.n_steps, chosen.time_grid, chosen.start)
+    travel = methods.travel(config)
+    grid = prior.grid(chosen.n_steps, chosen.time_grid, chosen.start, travel)
     sampler = bind(prior, methods.make_process(config), grid)
     return Setup(prior, load_measurements(config, prior.image_shape), sampler)
 

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable
 
+from mgdm_jax import schedules
 from mgdm_jax.defaults import Config
 from mgdm_jax.guidance import proximal
 from mgdm_jax.samplers import (
@@ -20,6 +21,7 @@ from mgdm_jax.samplers import (
     pigdm,
     predictor_corrector,
     red_diff,
+    time_travel,
 )
 from mgdm_jax.types import Array, StepFn, StepInfo
 
@@ -63,7 +65,13 @@ DDS_CG_STEPS = 5
 
 def nfe(config: Config) -> int:
     """Return the network evaluations of one image, those with a gradient included."""
-    return EVALUATIONS.get(config.method, 1) * config.sampler.n_steps
+    starts, _ = schedules.travel_order(config.sampler.n_steps, *travel(config))
+    return EVALUATIONS.get(config.method, 1) * len(starts)
+
+
+def travel(config: Config) -> tuple[int, int]:
+    """Return length and repeat of `schedules.travel_order`."""
+    return config.sampler.travel_length, config.sampler.travel_repeat
 
 
 def wants_spectrum(config: Config) -> bool:
@@ -79,10 +87,14 @@ def make_process(config: Config) -> ProcessFn:
     Raises:
       ValueError: for an unknown method, or one that cannot work as configured.
     """
+    travels = config.sampler.travel_repeat > 1
     if config.method == "red_diff":
+        if travels:
+            raise ValueError("red_diff is no reverse process; leave travel_repeat 1.")
         return functools.partial(red_diff.sample, projection=_proximal(config))
-    late = config.sampler.start < 1
-    return functools.partial(loop.sample, step=make_step(config), from_baseline=late)
+    step, late = make_step(config), config.sampler.start < 1
+    step = time_travel.make_step(step) if travels else step
+    return functools.partial(loop.sample, step=step, from_baseline=late)
 
 
 def make_step(config: Config) -> StepFn:

@@ -147,12 +147,54 @@ def time_indices(n_steps: int, n_train: int = 1000, kind: str = "ddnm") -> np.nd
             )
 
 
-def time_grid(alpha_bar: np.ndarray, indices: np.ndarray) -> TimeGrid:
-    """Return the rows of the sampling loop; the last step ends at ᾱ = 1."""
-    table = np.asarray(alpha_bar, np.float64)[indices]
-    following = np.append(table[1:], 1.0)
+def travel_order(n_steps: int, length: int, repeat: int) -> tuple[np.ndarray, ...]:
+    """Return which of n_steps levels each step starts from, and where it leads.
+
+    RePaint's schedule as the DDNM code has it: on its first `repeat` - 1 arrivals at
+    level 0, l, 2l, … below n_steps - l a step leads l levels up instead. Levels count
+    the steps that remain; -1 is the end. `repeat` = 1: straight down.
+
+    Args:
+      n_steps: levels K.
+      length: levels l of a journey.
+      repeat: times that each stretch is walked.
+
+    Raises:
+      ValueError: if length or repeat is not positive.
+    """
+    if length < 1 or repeat < 1:
+        raise ValueError(
+            f"travel_length and travel_repeat must be at least 1: {length}, {repeat}."
+        )
+    left = dict.fromkeys(range(0, n_steps - length, length), repeat - 1)
+    order, level = [], n_steps - 1
+    while level >= 0:
+        start, level = level, level - 1
+        if left.get(level, 0) > 0:
+            left[level] -= 1
+            level += length
+        order.append((start, level))
+    starts, ends = np.transpose(order)
+    return starts, ends
+
+
+def time_grid(
+    alpha_bar: np.ndarray, indices: np.ndarray, travel: tuple[int, int] = (1, 1)
+) -> TimeGrid:
+    """Return the rows of the sampling loop; the last step ends at ᾱ = 1.
+
+    Args:
+      alpha_bar: [T] table ᾱ.
+      indices: [K] training times, from noisy to clean.
+      travel: length and repeat of `travel_order`.
+    """
+    indices = np.asarray(indices, np.int32)
+    starts, ends = travel_order(len(indices), *travel)
+    rising = indices[::-1]
+    # One more entry: level -1, Python's last, is the clean end.
+    levels = np.append(np.asarray(alpha_bar, np.float64)[rising], 1.0)
     return TimeGrid(
-        t=jnp.asarray(indices, jnp.int32),
-        alpha_bar=jnp.asarray(table, jnp.float32),
-        alpha_bar_next=jnp.asarray(following, jnp.float32),
+        t=jnp.asarray(rising[starts]),
+        alpha_bar=jnp.asarray(levels[starts], jnp.float32),
+        alpha_bar_next=jnp.asarray(levels[ends], jnp.float32),
     )

@@ -103,6 +103,34 @@ def test_last_step_ends_clean():
     np.testing.assert_allclose(grid.alpha_bar, table[grid.t], rtol=1e-6)
 
 
+def test_time_travel_walks_each_stretch_again():
+    """The list of the published code for K = 6, l = 2, r = 2, ups merged away.
+
+    There: 5 4 3 2 | 3 4 | 3 2 1 0 | 1 2 | 1 0, jumps at levels 0 and 2.
+    """
+    starts, ends = schedules.travel_order(6, 2, 2)
+    assert list(starts) == [5, 4, 3, 4, 3, 2, 1, 2, 1, 0]
+    assert list(ends) == [4, 3, 4, 3, 2, 1, 2, 1, 0, -1]
+    straight, down = schedules.travel_order(4, 1, 1)
+    assert list(straight) == [3, 2, 1, 0] and list(down) == [2, 1, 0, -1]
+
+
+def test_a_travelling_grid_leads_up_and_ends_clean():
+    table = schedules.discrete_vp("linear")
+    indices = schedules.time_indices(6)
+    grid = schedules.time_grid(table, indices, (2, 2))
+    assert list(grid.t[:4]) == [indices[0], indices[1], indices[2], indices[1]]
+    np.testing.assert_array_equal(grid.alpha_bar_next[:-1], grid.alpha_bar[1:])
+    assert grid.alpha_bar_next[-1] == 1
+    assert (np.diff(np.float64(grid.alpha_bar)) < 0).sum() == 2
+
+
+@pytest.mark.parametrize("travel", [(0, 1), (1, 0)])
+def test_bad_travels_are_refused(travel):
+    with pytest.raises(ValueError, match="travel_length and travel_repeat"):
+        schedules.travel_order(5, *travel)
+
+
 @pytest.mark.parametrize(
     ("n_steps", "kind", "message"),
     [
