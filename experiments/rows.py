@@ -2,6 +2,7 @@
 
 from ml_collections import ConfigDict
 
+from mgdm_jax import hyperparameters
 from mgdm_jax.defaults import Config
 
 VARIANTS = {
@@ -41,7 +42,7 @@ def applicable(config: Config, names: list[str]) -> list[str]:
     FBP is CT's; without noise DDNM+ is DDNM.
     """
     absent = set() if config.task.kind == "ct" else {"ddnm_fbp"}
-    absent |= set() if config.task.noise_std else {"ddnm_plus"}
+    absent |= set() if hyperparameters.is_noisy(config.task) else {"ddnm_plus"}
     return [name for name in names if name not in absent]
 
 
@@ -55,8 +56,9 @@ def configured(config: Config, name: str) -> Config:
 
 
 def level_name(config: Config) -> str:
-    """Return `<config>-<level>[-noise<σ_y>]`, the stem of a table's files."""
+    """Return `<config>-<level>[-noise<σ_y>|-photons<I₀>]`, stem of a table's files."""
     task = config.task
     level = task.n_views if task.kind == "ct" else task.acceleration
     noise = f"-noise{task.noise_std:g}" if task.noise_std else ""
-    return f"{config.name}-{level:g}{noise}"
+    dose = f"-photons{task.photons:g}" if task.photons else ""
+    return f"{config.name}-{level:g}{noise}{dose}"

@@ -198,6 +198,11 @@ def load_measurements(config: Config, image_shape: tuple[int, ...]) -> Measureme
             f"task.kind={config.task.kind} is simulated from the embedded sample; "
             "--config.data.path serves the kinds mri_real, mri_complex and ct."
         )
+    if config.data.path and config.task.photons:
+        raise ValueError(
+            "task.photons simulates noise, but the sinograms are yours; say how noisy "
+            "they are with --config.task.noise_std."
+        )
     read = scans.read if config.data.path else simulate.simulate
     return read(config, image_shape)
 

@@ -38,6 +38,11 @@ def resolve(config: Config) -> Guidance:
     return Guidance.of(**values)
 
 
+def is_noisy(task: Config) -> bool:
+    """Return whether the measurements carry noise of either kind."""
+    return task.noise_std > 0 or task.photons > 0
+
+
 def _tuned(config: Config) -> dict[str, float]:
     levels = config.tuned.get(config.method)
     if not levels:
@@ -46,7 +51,7 @@ def _tuned(config: Config) -> dict[str, float]:
     level = task.n_views if task.kind == "ct" else task.acceleration
     noisy = [name for name in levels if name.endswith(NOISY)]
     quiet = [name for name in levels if name not in noisy]
-    names = noisy if noisy and task.noise_std > 0 else quiet
+    names = noisy if noisy and is_noisy(task) else quiet
     nearest = min(
         names, key=lambda n: abs(np.log(float(n.removesuffix(NOISY)) / level))
     )

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import measurements
-from mgdm_jax.data import pipelines
+from mgdm_jax import measurements, photons
+from mgdm_jax.data import pipelines, samples
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import (
@@ -129,23 +129,49 @@ def _measure(
     region: np.ndarray | None = None,
 ) -> Measurements:
     """Return A x + n, n of the task's noise level, independent of the sampler's."""
-    sigma = config.task.noise_std
     clean = jax.jit(jax.vmap(operator.forward))(jnp.asarray(images))
-    if sigma:
-        # A stream of its own: the sampler starts from the seed's key itself.
-        key = jax.random.fold_in(jax.random.key(config.sampler.seed), NOISE_STREAM)
-        keys = jax.random.split(key, len(images))
-        noise = jax.vmap(lambda k, y: operator.sampled(_noise(k, y)))(keys, clean)
-        clean = clean + sigma * noise
+    noisy = _low_dose if config.task.photons else _white
+    measurement, sigma = noisy(config, operator, clean)
+    if config.task.photons:
+        facts = facts | {"photons": config.task.photons}
     return Measurements(
         operator=operator,
-        measurement=clean,
+        measurement=measurement,
         noise_std=sigma,
         reference=images,
         scale=np.ones(len(images), np.float32),
         region=region,
         facts=facts | {"noise_std": sigma},
     )
+
+
+def _white(config: Config, operator: Any, clean: Array) -> tuple[Array, float]:
+    sigma = config.task.noise_std
+    if not sigma:
+        return clean, sigma
+    # A stream of its own: the sampler starts from the seed's key itself.
+    key = jax.random.fold_in(jax.random.key(config.sampler.seed), NOISE_STREAM)
+    keys = jax.random.split(key, len(clean))
+    noise = jax.vmap(lambda k, y: operator.sampled(_noise(k, y)))(keys, clean)
+    return clean + sigma * noise, sigma
+
+
+def _low_dose(config: Config, operator: Any, clean: Array) -> tuple[Array, float]:
+    task, data = config.task, config.data
+    if task.kind != "ct" or task.noise_std or task.photons < 0:
+        raise ValueError(
+            "task.photons, positive, is for CT and takes the place of task.noise_std: "
+            f"got {task.photons} with kind={task.kind}, noise_std={task.noise_std}."
+        )
+    _, pixel, _ = samples.spacing_mm(data.modality, data.split, data.subject)
+    rng = np.random.default_rng([config.sampler.seed, NOISE_STREAM])
+    y, deviation = photons.low_dose(
+        rng, np.asarray(clean), task.photons, pixel * float(operator.scale)
+    )
+    # Methods know one σ_y: the root mean square over the measured rays.
+    seen = np.asarray(operator.sampled(jnp.ones(y.shape[1:]))) > 0
+    sigma = float(np.sqrt(np.mean(deviation[:, seen] ** 2)))
+    return jax.vmap(operator.sampled)(jnp.asarray(y)), sigma
 
 
 def _noise(key: Array, like: Array) -> Array:

@@ -25,6 +25,12 @@ def test_the_nearest_level_of_its_kind(acceleration, noise_std, zeta):
     assert hyperparameters.resolve(made).zeta == zeta
 
 
+def test_photons_are_noise():
+    made = config()
+    made.task.photons = 1e5
+    assert hyperparameters.resolve(made).zeta == 3.0
+
+
 def test_noise_without_numbers_of_its_own_takes_the_quiet_ones():
     made = config()
     made.task.noise_std = 0.1

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from test_configs import ROOT, load
 
-from mgdm_jax import simulate
+from mgdm_jax import photons, simulate
 
 SIGMA = 0.05
 
@@ -44,3 +44,52 @@ def test_noise_is_independent_of_the_sampler_s_draws():
         ):
             one, other = noise.real[:, sampled], np.asarray(draw)[:, sampled]
             assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.06
+
+
+def test_counts_behind_water_have_beer_s_mean_and_poisson_s_spread():
+    """200 mm of water, image value (0 + 1024)/2048 = .5: p = .0193 · 200 · 1.024."""
+    mm_per_unit, thickness = 48.0, 200.0
+    clean = np.full((300, 300), 0.5 * thickness / mm_per_unit)
+    rng = np.random.default_rng(0)
+    noisy, deviation = photons.low_dose(rng, clean, 1e5, mm_per_unit)
+    survive = 1e5 * np.exp(-0.0193 * 200 * 1.024)
+    spread = 1 / np.sqrt(survive) / (2.048 * 0.0193 * mm_per_unit)
+    assert noisy.mean() == pytest.approx(clean.mean(), abs=5 * spread / 300)
+    assert noisy.std() == pytest.approx(spread, rel=0.02)
+    assert deviation.mean() == pytest.approx(spread, rel=0.02)
+
+
+def test_a_ray_that_no_photon_survives_stays_finite():
+    rng = np.random.default_rng(0)
+    noisy, deviation = photons.low_dose(rng, np.full((4, 4), 50.0), 10.0, 48.0)
+    assert np.isfinite(noisy).all() and np.isfinite(deviation).all()
+
+
+@pytest.mark.parametrize("form", ["auto", "fbp_merge"])
+def test_low_dose_sinograms_are_off_by_their_sigma(form):
+    config = load(ROOT / "ct_lidc.py", "smoke")
+    config.task.n_views, config.method = 4, "dps"
+    config.guidance.proximal = form
+    clean = simulate.simulate(config, (160, 160))
+    config.task.photons = 1e5
+    noisy = simulate.simulate(config, (160, 160))
+    everywhere = np.ones(clean.measurement.shape[1:], np.float32)
+    seen = np.asarray(clean.operator.sampled(everywhere)) > 0
+    off = np.asarray(noisy.measurement - clean.measurement)
+    spread = np.sqrt((off[:, seen] ** 2).mean())
+    assert spread == pytest.approx(noisy.noise_std, rel=0.1)
+    assert np.all(off[:, ~seen] == 0)
+    assert noisy.facts["photons"] == 1e5
+
+
+@pytest.mark.parametrize(
+    ("name", "photons", "noise_std"),
+    [("mri_brats", 1e5, 0.0), ("ct_lidc", 1e5, 0.1), ("ct_lidc", -1.0, 0.0)],
+)
+def test_photons_that_mean_nothing_are_refused(name, photons, noise_std):
+    config = load(ROOT / f"{name}.py", "smoke")
+    config.task.photons, config.task.noise_std = photons, noise_std
+    config.task.n_views, config.method = 2, "dps"
+    size = 160 if name == "ct_lidc" else 120
+    with pytest.raises(ValueError, match=r"task\.photons"):
+        simulate.simulate(config, (size, size))

@@ -37,6 +37,11 @@ class SparseViews:
         return self.full.image_shape
 
     @property
+    def scale(self) -> Array:
+        """Pixel units in one operator unit, as `ParallelBeam.scale`."""
+        return self.full.scale / self.gain
+
+    @property
     def has_spectrum(self) -> bool:
         """False: the views left out are not removed from R's spectrum."""
         return False
