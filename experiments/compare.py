@@ -12,11 +12,11 @@ from pathlib import Path
 from absl import app, flags
 from ml_collections import config_flags
 
-from experiments import rows, scoring
+from experiments import rows, scoring, tables
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to compare on.")
 _LEVELS = flags.DEFINE_list("levels", None, "Accelerations, or numbers of views.")
-_ROWS = flags.DEFINE_list("rows", list(rows.VARIANTS), "Rows to run.")
+_ROWS = flags.DEFINE_list("rows", list(rows.COMPARED), "Rows to run.")
 _OUT = flags.DEFINE_string("out", "experiments/results", "Folder of the results.")
 
 
@@ -24,14 +24,11 @@ def main(argv: list[str]) -> None:
     """Print and write one table a level."""
     del argv
     folder = Path(_OUT.value)
-    folder.mkdir(parents=True, exist_ok=True)
     for level in map(float, _LEVELS.value or ()):
         config = scoring.with_level(_CONFIG.value, level)
         results = scoring.collect(config, _ROWS.value, folder)
         stem, table = rows.level_name(config), scoring.markdown(results, {}, "")
-        (folder / f"{stem}.md").write_text(table + "\n")
-        scoring.write_csv(results, folder / f"{stem}.csv")
-        print(f"\n{stem}\n{table}\n", flush=True)
+        tables.write(folder / stem, stem, results, table)
 
 
 if __name__ == "__main__":

@@ -22,18 +22,31 @@ VARIANTS = {
     "least_squares": {"guidance.proximal": "cg"},
     "tv": {"guidance.proximal": "cg"},
     "wavelets": {"guidance.proximal": "cg"},
+    "supervised": {
+        "prior.path": "experiments/weights/supervised_brain_t1_8x.safetensors",
+        "guidance.zeta": 0.0,
+        "guidance.lam": 0.0,
+        "guidance.rho": 0.0,
+        "sampler.eta": 0.0,
+    },
 }
 """Name of a row -> what it changes in the configuration besides the method.
 
-The classical ones iterate: a spectrum would be computed for nothing.
+The classical ones iterate: a spectrum would be computed for nothing. The supervised one
+has no numbers.
 """
 
-
-FEWER_SLICES = {"score_med": 4, "score_mri": 4}
+FEWER_SLICES = {"dps_1000": 4, "score_med": 4, "score_mri": 4}
 """Slices of the rows that take thousands of evaluations, of 16; paired all the same."""
 
 CLASSICAL = ("least_squares", "tv", "wavelets")
 """Rows of `classical.METHODS`, which know no prior; their weight is `lam`."""
+
+SUPERVISED = "supervised"
+"""The row of `supervised_unet`, which knows one task; only table 4 has it."""
+
+COMPARED = tuple(name for name in VARIANTS if name != SUPERVISED)
+"""Rows of `compare`."""
 
 
 def applicable(config: Config, names: list[str]) -> list[str]:
@@ -56,9 +69,11 @@ def configured(config: Config, name: str) -> Config:
 
 
 def level_name(config: Config) -> str:
-    """Return `<config>-<level>[-noise<σ_y>|-photons<I₀>]`, stem of a table's files."""
+    """Return the stem of a table's files: config, level, noise, steps."""
     task = config.task
-    level = task.n_views if task.kind == "ct" else task.acceleration
+    level = f"{task.mask}-{task.acceleration:g}x"
+    if task.kind == "ct":
+        level = f"{task.n_views}views"
     noise = f"-noise{task.noise_std:g}" if task.noise_std else ""
     dose = f"-photons{task.photons:g}" if task.photons else ""
-    return f"{config.name}-{level:g}{noise}{dose}"
+    return f"{config.name}-{level}{noise}{dose}-{config.sampler.n_steps}steps"

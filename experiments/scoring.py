@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments import rows
+from experiments import rows, supervised_unet
 from mgdm_jax import factory, hyperparameters, methods, metrics, priors, reconstruction
 from mgdm_jax.defaults import Config
 
@@ -69,6 +69,9 @@ def score(config: Config) -> dict:
 
         reference, images = classical.reconstruct(config, float(guidance.lam))
         cost = {"nfe": 0}
+    elif config.method == rows.SUPERVISED:
+        reference, images = supervised_unet.reconstruct(config)
+        cost = {"nfe": 1}
     else:
         prior, measured, sampler = factory.build(config)
         key, size = jax.random.key(config.sampler.seed), config.sampler.batch_size

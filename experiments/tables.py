@@ -32,19 +32,25 @@ def run(
     """
     levels = flags.DEFINE_list("levels", list(map(str, paper)), "Levels to run.")
     n_images = flags.DEFINE_integer("n_images", 16, "Slices.")
+    steps = flags.DEFINE_integer("steps", 100, "Times visited, but of long rows.")
 
     def main(argv: list[str]) -> None:
         del argv
         config = importlib.import_module(f"configs.{config_name}").get_config()
-        config.data.n_images = n_images.value
-        OUT.mkdir(parents=True, exist_ok=True)
+        config.data.n_images, config.sampler.n_steps = n_images.value, steps.value
         for level in map(int, levels.value):
             at_level = scoring.with_level(config, level)
             results = scoring.collect(at_level, list(names), OUT)
             table = scoring.markdown(results, paper[level], source)
-            stem = f"{name}-{level}"
-            (OUT / f"{stem}.md").write_text(table + "\n")
-            scoring.write_csv(results, OUT / f"{stem}.csv")
-            print(f"\n{rows.level_name(at_level)}\n{table}\n", flush=True)
+            title = rows.level_name(at_level)
+            write(OUT / f"{name}-{level}", title, results, table)
 
     app.run(main)
+
+
+def write(stem: Path, title: str, results: scoring.Results, table: str) -> None:
+    """Write a table as `stem`.md and .csv, and print it under its title."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    stem.with_name(f"{stem.name}.md").write_text(table + "\n")
+    scoring.write_csv(results, stem.with_name(f"{stem.name}.csv"))
+    print(f"\n{title}\n{table}\n", flush=True)

@@ -212,6 +212,15 @@ def _optimisation() -> Config:
     return train
 
 
+def supervised_training() -> Config:
+    """Return the same for a network that reconstructs one task: see `supervised`."""
+    config = prior_training()
+    config.task = reconstruction().task
+    config.loss.prediction = "image"  # schedule, weight, time_power have no part
+    config.train.sample_every = 0
+    return config
+
+
 def shorten(config: Config) -> Config:
     """Return a training that takes seconds: a few steps of a tiny network."""
     config.init = ""
@@ -220,7 +229,7 @@ def shorten(config: Config) -> Config:
     config.train.n_steps = 4
     config.train.warmup_steps = 1
     config.train.log_every = config.train.validate_every = 2
-    config.train.sample_every = 4
+    config.train.sample_every = config.train.sample_every and 4
     config.train.save_every = 2
     config.data.n_validation = 2
     return config

@@ -38,14 +38,16 @@ def simulate(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     Raises:
       ValueError: if the sample's size is not the prior's, or a name is unknown.
     """
-    images = _sample_images(config, image_shape)
-    match config.task.kind:
-        case "mri_real" | "mri_complex":
-            return _mri(config, images)
-        case "ct":
-            return _ct(config, images)
-        case _:
-            return _photographic(config, images)
+    images, region = _sample_images(config, image_shape), None
+    if config.task.kind == "ct":
+        region = projection.inscribed_circle(images.shape[-1])
+        images = images * region
+    operator, facts = make_operator(config.task, images.shape[1:])
+    if config.guidance.proximal == "fbp_merge" and config.task.kind == "ct":
+        operator = sparse_views.sparse_views(config.task.n_views, images.shape[-1])
+    operator = measurements.with_spectrum(operator, config)
+    source = f"embedded sample: {config.data.split}/{config.data.subject}"
+    return _measure(config, operator, images, {"data": source} | facts, region)
 
 
 def _sample_images(config: Config, image_shape: tuple[int, ...]) -> np.ndarray:
@@ -59,20 +61,38 @@ def _sample_images(config: Config, image_shape: tuple[int, ...]) -> np.ndarray:
     return images
 
 
-def _mri(config: Config, images: np.ndarray) -> Measurements:
-    task, shape = config.task, images.shape[1:]
+def make_operator(task: Config, shape: tuple[int, ...]) -> tuple[Any, dict]:
+    """Return A of a task, without a spectrum to compute, and facts for the reader.
+
+    Args:
+      task: `config.task` of `defaults.reconstruction`.
+      shape: of one image, `(h, w)` or `(h, w, 2)`.
+
+    Raises:
+      ValueError: if a name is unknown.
+    """
+    match task.kind:
+        case "mri_real" | "mri_complex":
+            return _mri(task, shape)
+        case "ct":
+            angles = np.arange(task.n_views) * (180 / task.n_views)
+            facts = {"simulated": "sinogram from reconstructed CT slices"}
+            facts |= {"n_views": task.n_views}
+            return radon.parallel_beam(angles, shape[-1]), facts
+        case _:
+            return _photographic(task, (shape[0], shape[1]))
+
+
+def _mri(task: Config, shape: tuple[int, ...]) -> tuple[Any, dict]:
     mask = masks.make_mask(task.mask, shape[:2], task.acceleration, task.mask_seed)
     corner = fourier.centred_to_corner_mask(mask)
     if len(shape) == 3 and task.n_coils > 1:
         maps = coils.birdcage_sensitivities(shape[:2], task.n_coils)
-        operator = measurements.with_spectrum(sense.sense(corner, maps), config)
+        operator = sense.sense(corner, maps)
     else:
         operator = fourier.masked_fourier(corner, shape)
-    facts = {
-        "data": f"embedded sample: {config.data.split}/{config.data.subject}",
-        "simulated": _simulated(shape, task.n_coils),
-    } | measurements.mask_facts(mask, real_image=len(shape) == 2)
-    return _measure(config, operator, images, facts)
+    facts = {"simulated": _simulated(shape, task.n_coils)}
+    return operator, facts | measurements.mask_facts(mask, real_image=len(shape) == 2)
 
 
 def _simulated(shape: tuple[int, ...], n_coils: int) -> str:
@@ -84,26 +104,8 @@ def _simulated(shape: tuple[int, ...], n_coils: int) -> str:
     return ", ".join(parts)
 
 
-def _ct(config: Config, images: np.ndarray) -> Measurements:
-    n_views = config.task.n_views
-    if config.guidance.proximal == "fbp_merge":
-        operator = sparse_views.sparse_views(n_views, images.shape[-1])
-    else:
-        angles = np.arange(n_views) * (180 / n_views)
-        operator = radon.parallel_beam(angles, images.shape[-1])
-        operator = measurements.with_spectrum(operator, config)
-    region = projection.inscribed_circle(images.shape[-1])
-    facts = {
-        "data": f"embedded sample: {config.data.split}/{config.data.subject}",
-        "simulated": "sinogram from reconstructed CT slices",
-        "n_views": n_views,
-    }
-    return _measure(config, operator, images * region, facts, region)
-
-
-def _photographic(config: Config, images: np.ndarray) -> Measurements:
+def _photographic(task: Config, size: tuple[int, int]) -> tuple[Any, dict]:
     """Return degradations of the image itself, the paper's outlook (section 5)."""
-    task, size = config.task, (images.shape[1], images.shape[2])
     match task.kind:
         case "inpainting":
             random = np.random.default_rng(task.mask_seed).random(size)
@@ -113,12 +115,9 @@ def _photographic(config: Config, images: np.ndarray) -> Measurements:
             operator = block_average.block_average(size, task.factor)
             facts = {"factor": task.factor}
         case _:
-            spread = blur.gaussian_spread(size, task.blur_std)
-            operator = blur.blur(spread)
+            operator = blur.blur(blur.gaussian_spread(size, task.blur_std))
             facts = {"blur_std": task.blur_std}
-    source = f"embedded sample: {config.data.split}/{config.data.subject}"
-    facts = {"data": source, "simulated": task.kind} | facts
-    return _measure(config, operator, images, facts)
+    return operator, {"simulated": task.kind} | facts
 
 
 def _measure(
@@ -126,7 +125,7 @@ def _measure(
     operator: Any,
     images: np.ndarray,
     facts: dict,
-    region: np.ndarray | None = None,
+    region: np.ndarray | None,
 ) -> Measurements:
     """Return A x + n, n of the task's noise level, independent of the sampler's."""
     clean = jax.jit(jax.vmap(operator.forward))(jnp.asarray(images))

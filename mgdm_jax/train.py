@@ -28,8 +28,8 @@ from mgdm_jax import (
     devices,
     factory,
     figures,
+    objectives,
     priors,
-    schedules,
     training,
     unconditional,
 )
@@ -49,6 +49,7 @@ class Run:
     config: Config
     train_step: Any
     evaluate: Any
+    columns: tuple[str, ...]
     state: training.TrainState
     mesh: jax.sharding.Mesh
 
@@ -74,10 +75,6 @@ def build(config: Config, on: Sequence[Any] | None = None) -> Run:
             f"{config.train.batch_size}."
         )
     network = unet.UNetConfig.from_fields(config.network.to_dict())
-    alpha_bar = jnp.asarray(schedules.discrete_vp(config.loss.schedule), jnp.float32)
-    loss_config = training.LossConfig(
-        config.loss.prediction, config.loss.weight, config.loss.time_power
-    )
     init_key, run_key = jax.random.split(jax.random.key(config.train.seed))
     apply = unet.make_apply(network)
     params = unet.initialise(network, init_key)
@@ -90,15 +87,14 @@ def build(config: Config, on: Sequence[Any] | None = None) -> Run:
     tx = training.optimiser(
         train.learning_rate, train.warmup_steps, train.n_steps, train.decay_share
     )
-    step = training.make_train_step(apply, loss_config, alpha_bar, tx, train.ema_decay)
-    evaluate = training.losses_by_level(
-        apply, config.loss.prediction, alpha_bar, training.LEVELS
-    )
+    objective = objectives.make(config, apply)
+    step = training.make_train_step(objective.loss, tx, train.ema_decay)
     return Run(
         spec=make_spec(config),
         config=config,
         train_step=jax.jit(step, donate_argnums=0),
-        evaluate=jax.jit(evaluate),
+        evaluate=jax.jit(objective.evaluate),
+        columns=objective.columns,
         state=devices.replicate(mesh, training.init_state(params, tx, run_key)),
         mesh=mesh,
     )
@@ -113,6 +109,9 @@ def _donor(config: Config) -> str:
 
 def make_spec(config: Config) -> priors.PriorSpec:
     """Return the facts that travel with the weights."""
+    facts = {"subjects": config.data.subjects, "started_from": _donor(config)}
+    if config.loss.prediction == "image":
+        facts["task"] = config.task.to_dict()
     return priors.PriorSpec(
         name=config.name,
         network=config.network.to_dict(),
@@ -122,7 +121,7 @@ def make_spec(config: Config) -> priors.PriorSpec:
         offset=config.units.offset,
         low=config.units.low,
         high=config.units.high,
-        training={"subjects": config.data.subjects, "started_from": _donor(config)},
+        training=facts,
     )
 
 
@@ -185,7 +184,7 @@ def _loop(
             losses = []
             if step % train.validate_every == 0:
                 row |= _validate(run, state, monitored)
-            _append(workdir / "metrics.csv", row)
+            _append(workdir / "metrics.csv", row, run.columns)
             bar.set_postfix(loss=f"{row['loss']:.4f}")
         if train.sample_every and step % train.sample_every == 0:
             _draw(run, state, workdir / "samples" / f"{step:07d}.png")
@@ -231,13 +230,13 @@ def _draw(run: Run, state: training.TrainState, path: Path) -> None:
 def _validate(
     run: Run, state: training.TrainState, monitored: dict[str, jax.Array]
 ) -> dict[str, float]:
-    """Return the ε-loss of each image set at each of `training.LEVELS`."""
+    """Return what the objective evaluates, of each image set."""
     row = {}
     for name, images in monitored.items():
         values = np.asarray(run.evaluate(state.ema_params, images))
         row |= {
-            f"{name}_t{t}": float(v)
-            for t, v in zip(training.LEVELS, values, strict=True)
+            f"{name}_{column}": float(v)
+            for column, v in zip(run.columns, values, strict=True)
         }
     return row
 
@@ -251,11 +250,11 @@ def _forget_after(path: Path, step: int) -> None:
     path.write_text("".join([header, *kept]))
 
 
-def _append(path: Path, row: dict) -> None:
-    levels = [f"{name}_t{t}" for name in ("val", "train") for t in training.LEVELS]
+def _append(path: Path, row: dict, columns: tuple[str, ...]) -> None:
+    evaluated = [f"{name}_{column}" for name in ("val", "train") for column in columns]
     new = not path.exists()
     with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, ["step", "loss", "seconds", *levels])
+        writer = csv.DictWriter(file, ["step", "loss", "seconds", *evaluated])
         if new:
             writer.writeheader()
         writer.writerow(row)

@@ -125,19 +125,23 @@ def init_state(
 
 
 def make_train_step(
-    apply: Callable,
-    config: LossConfig,
-    alpha_bar: Array,
+    loss: Callable[[Params, Array, Array], Array],
     tx: optax.GradientTransformation,
     ema_decay: float,
 ) -> Callable[[TrainState, Array], tuple[TrainState, Array]]:
-    """Return (state, images [b, h, w, c] in network units) -> (state, loss)."""
+    """Return (state, images [b, h, w, c] in network units) -> (state, loss).
+
+    Args:
+      loss: (params, images, key) -> scalar.
+      tx: the optimiser.
+      ema_decay: of the moving average, once it is old.
+    """
 
     def train_step(state: TrainState, images: Array) -> tuple[TrainState, Array]:
         key = jax.random.fold_in(state.key, state.step)
-        value, grads = jax.value_and_grad(
-            lambda params: loss(apply, config, alpha_bar, params, images, key)
-        )(state.params)
+        value, grads = jax.value_and_grad(lambda params: loss(params, images, key))(
+            state.params
+        )
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         step = state.step + 1

@@ -14,7 +14,8 @@ from mgdm_jax.types import Guidance, Problem
 ROOT = Path(__file__).parents[1] / "configs"
 TASKS = sorted(ROOT.glob("*.py"))
 OUTLOOK = [ROOT / f"{kind}.py" for kind in sorted(factory.PHOTOGRAPHIC)]
-PRIORS = sorted((ROOT / "priors").glob("*.py"))
+NETWORKS = sorted((ROOT / "priors").glob("*.py"))
+NETWORKS += sorted((ROOT / "supervised").glob("*.py"))
 
 
 def load(path, arg=""):
@@ -104,8 +105,8 @@ def test_paper_scale_builds(path):
     assert info.data_residual.shape == (config.sampler.n_steps,)
 
 
-@pytest.mark.parametrize("path", PRIORS, ids=name)
-def test_priors_build(path):
+@pytest.mark.parametrize("path", NETWORKS, ids=name)
+def test_trainings_build(path):
     config = load(path)
     config.init = ""
     shapes = jax.eval_shape(lambda: train.build(config).state)

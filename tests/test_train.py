@@ -70,8 +70,8 @@ from mgdm_jax import train, training
 append = train._append
 
 
-def append_or_die(path, row):
-    append(path, row)
+def append_or_die(path, row, columns):
+    append(path, row, columns)
     if row["step"] == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 

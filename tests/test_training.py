@@ -1,5 +1,7 @@
 """Times, loss, moving average, learning rate: each against a hand computation."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -77,7 +79,8 @@ def test_loss(prediction, weight, key):
 def train(key, n_steps, tx, *, decay=0.99, images=None, config=None, state=None):
     """Return every state of a toy training and its losses."""
     config = config or training.LossConfig()
-    step = jax.jit(training.make_train_step(apply, config, ALPHA_BAR, tx, decay))
+    loss = functools.partial(training.loss, apply, config, ALPHA_BAR)
+    step = jax.jit(training.make_train_step(loss, tx, decay))
     states = [state or training.init_state(toy_params(), tx, key)]
     losses = []
     images = normal(key, (8, 2, 2, 1)) if images is None else images

@@ -47,7 +47,9 @@ def test_a_kept_result_is_used_until_its_settings_change(tmp_path, monkeypatch):
     config.tuned.mgdm = {"4": (0.1, 0.1, 0.1, 0.1)}
     results = scoring.collect(config, ["ddnm", "mgdm"], tmp_path)
     assert runs == ["ddnm", "mgdm", "mgdm"]
-    kept = json.loads((tmp_path / "mri_brats-4-mgdm.json").read_text())
+    kept = json.loads(
+        (tmp_path / "mri_brats-equispaced-4x-5steps-mgdm.json").read_text()
+    )
     assert kept == results["mgdm"] and kept["settings"]["numbers"] == [0.1] * 4
     scoring.write_csv(results, tmp_path / "table.csv")
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 7

@@ -1,0 +1,55 @@
+"""Table 4: a supervised network under its own sampling pattern and under others.
+
+The paper quotes DuDoRNet (Zhou & Zhou, 2020) as reported by Song et al., 2021. Ours is
+a U-Net trained at 8x, equispaced columns (`configs/supervised/brain_t1_8x.py`).
+
+    python -m experiments.table4_supervised
+"""
+
+from absl import app, flags
+
+from configs import mri_brats
+from experiments import rows, scoring, tables
+
+CASES = (
+    ("equispaced", 8.0),
+    ("equispaced", 24.0),
+    ("random", 8.0),
+    ("gaussian2d", 8.0),
+)
+"""Mask and acceleration; the first is the one it was trained on."""
+
+ROWS = ("supervised", "ddnm", "mgdm")
+
+PAPER = {
+    ("equispaced", 8.0): {
+        "supervised": ("DuDoRNet: 37.88", "0.985"),
+        "mgdm": ("38.46", "0.964"),
+    },
+    ("equispaced", 24.0): {
+        "supervised": ("DuDoRNet: 18.46", "0.662"),
+        "mgdm": ("30.04", "0.887"),
+    },
+}
+"""Case -> row -> PSNR and SSIM as the paper prints them."""
+
+_N_IMAGES = flags.DEFINE_integer("n_images", 16, "Slices.")
+_STEPS = flags.DEFINE_integer("steps", 100, "Times visited.")
+
+
+def main(argv: list[str]) -> None:
+    """Print and write one table a case."""
+    del argv
+    for mask, acceleration in CASES:
+        config = mri_brats.get_config()
+        config.data.n_images, config.sampler.n_steps = _N_IMAGES.value, _STEPS.value
+        config.task.mask, config.task.acceleration = mask, acceleration
+        results = scoring.collect(config, list(ROWS), tables.OUT)
+        paper = PAPER.get((mask, acceleration), {})
+        stem = tables.OUT / f"table4_supervised-{mask}-{acceleration:g}x"
+        table = scoring.markdown(results, paper, "BraTS")
+        tables.write(stem, rows.level_name(config), results, table)
+
+
+if __name__ == "__main__":
+    app.run(main)

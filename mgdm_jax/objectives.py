@@ -1,0 +1,69 @@
+"""What a training minimises and reports: the diffusion loss, or a supervised one."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mgdm_jax import schedules, simulate, supervised, training
+from mgdm_jax.defaults import Config
+from mgdm_jax.types import Array, Params
+
+
+class Objective(NamedTuple):
+    """One way to train a network, on images [b, h, w, c] in network units.
+
+    Attributes:
+      loss: (params, images, key) -> scalar.
+      evaluate: (params, images) -> [len(columns)], without chance.
+      columns: what `evaluate` returns, for the log.
+    """
+
+    loss: Callable[[Params, Array, Array], Array]
+    evaluate: Callable[[Params, Array], Array]
+    columns: tuple[str, ...]
+
+
+def make(config: Config, apply: Callable) -> Objective:
+    """Return the objective of `config.loss.prediction`: a prior's, but for "image"."""
+    make_one = _supervised if config.loss.prediction == "image" else _diffusion
+    return make_one(config, apply)
+
+
+def _diffusion(config: Config, apply: Callable) -> Objective:
+    chosen, levels = config.loss, training.LEVELS
+    alpha_bar = jnp.asarray(schedules.discrete_vp(chosen.schedule), jnp.float32)
+    static = training.LossConfig(chosen.prediction, chosen.weight, chosen.time_power)
+    return Objective(
+        loss=functools.partial(training.loss, apply, static, alpha_bar),
+        evaluate=training.losses_by_level(apply, chosen.prediction, alpha_bar, levels),
+        columns=tuple(f"t{t}" for t in levels),
+    )
+
+
+def _supervised(config: Config, apply: Callable) -> Objective:
+    if config.train.sample_every:
+        raise ValueError(
+            "a supervised network draws no samples; leave train.sample_every at 0, got "
+            f"{config.train.sample_every}."
+        )
+    units, network = config.units, config.network
+    size, channels = network.image_size, network.in_channels
+    shape = (size, size) if channels == 1 else (size, size, channels)
+    operator, _ = simulate.make_operator(config.task, shape)
+
+    def degrade(images: Array) -> Array:
+        clean = ((images - units.offset) / units.scale).reshape(-1, *shape)
+        baseline = jax.vmap(lambda x: operator.baseline(operator.forward(x)))(clean)
+        return units.scale * baseline.reshape(images.shape) + units.offset
+
+    def loss(params: Params, images: Array, key: Array) -> Array:
+        del key
+        return supervised.loss(apply, degrade, params, images)
+
+    def evaluate(params: Params, images: Array) -> Array:
+        return supervised.loss(apply, degrade, params, images)[None]
+
+    return Objective(loss, evaluate, ("mse",))
