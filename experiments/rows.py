@@ -14,10 +14,17 @@ VARIANTS = {
     "ddnm": {},
     "ddnm_fbp": {"method": "ddnm", "guidance.proximal": "fbp_residual"},
     "ddnm_plus": {},
+    "ddrm": {},
+    "dds": {},
+    "diffpir": {},
+    "pigdm": {},
+    "mcg": {},
+    "red_diff": {},
     "dps": {},
     "dps_1000": {"method": "dps", "sampler.n_steps": 1000},
     "score_med": {"sampler.n_steps": 1000},
     "score_mri": {"sampler.n_steps": 1000},
+    "csgm_langevin": {"sampler.n_steps": 333},
     "ddim": {},
     "least_squares": {"guidance.proximal": "cg"},
     "tv": {"guidance.proximal": "cg"},
@@ -36,7 +43,7 @@ The classical ones iterate: a spectrum would be computed for nothing. The superv
 has no numbers.
 """
 
-FEWER_SLICES = {"dps_1000": 4, "score_med": 4, "score_mri": 4}
+FEWER_SLICES = dict.fromkeys(("dps_1000", "score_med", "score_mri", "csgm_langevin"), 4)
 """Slices of the rows that take thousands of evaluations, of 16; paired all the same."""
 
 CLASSICAL = ("least_squares", "tv", "wavelets")

@@ -1,10 +1,10 @@
 """Choose ζ, λ, ρ, η of every method on the validation subject, never on a test one.
 
 The same procedure for each row, mean PSNR over evenly spaced slices: with a quarter of
-the steps, coordinate descent over the log-spaced `CANDIDATES`, the largest doubled as
+the steps, coordinate descent over the candidates of `search`, the largest doubled as
 long as it wins; then, with all steps, every coordinate climbs by its `STRIDE` while
-that gains. Rows of one family share what they tried (`FAMILY`). Writes
-`experiments/tuning/<config>-<level>.json`; its numbers are copied into the config.
+that gains. Rows of one family share what they tried. Writes
+`experiments/tuning/<config>-<level>….json`; its numbers are copied into the config.
 Resumable: a row found there under the same settings is not searched again.
 
     python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage
@@ -22,44 +22,13 @@ import numpy as np
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
-from experiments import rows, scoring
+from experiments import rows, scoring, search
 from mgdm_jax import devices, factory, methods, metrics, reconstruction
 from mgdm_jax.defaults import Config
 from mgdm_jax.types import Array, Guidance
 
-CANDIDATES = {
-    "zeta": (0.25, 0.5, 1.0, 2.0, 4.0, 8.0),
-    "lam": (1e-4, 1e-3, 1e-2, 5e-2, 0.2),
-    "rho": (0.0, 1e-3, 5e-3, 2e-2, 0.1, 0.3),
-    "eta": (0.3, 0.6, 0.85, 1.0),
-}
-START = {"zeta": 0.5, "lam": 1e-3, "rho": 0.0, "eta": 0.85}
 STRIDE = {"zeta": 1.5, "lam": 3.0, "rho": 2.0}
 ETA_STRIDE = 0.1
-COORDINATES = {
-    "mgdm_no_ir": ("lam", "eta"),
-    "mgdm_no_i": ("rho", "eta", "lam"),
-    "mgdm_no_r": ("zeta", "eta", "lam"),
-    "mgdm": ("zeta", "eta", "lam", "rho"),
-    "mgdm_no_pr": ("zeta", "eta"),
-    "ddnm": ("eta",),
-    "ddnm_fbp": ("eta",),
-    "ddnm_plus": ("eta",),
-    "dps": ("zeta", "eta"),
-    "dps_1000": ("zeta", "eta"),
-    "score_med": ("zeta",),
-    "score_mri": ("zeta",),
-    "least_squares": ("lam",),
-    "tv": ("lam",),
-    "wavelets": ("lam",),
-}
-"""What is searched for each row of `rows.VARIANTS`, in this order; the rest is 0."""
-
-FIXED = {"score_med": {"lam": 1.0}, "score_mri": {"lam": 1.0}}
-"""Numbers that are neither searched nor 0: the whole merge."""
-
-FAMILY = ("mgdm_no_ir", "mgdm_no_i", "mgdm_no_r", "mgdm")
-"""Rows that are MGDM with some numbers zero."""
 
 MAX_DOUBLINGS = 4
 MIN_GAIN = 0.02
@@ -136,12 +105,12 @@ def attempt(
 
 
 def descend(
-    coordinates: tuple[str, ...], evaluate: Callable, best: dict, tried: list[dict]
+    space: search.Space, evaluate: Callable, best: dict, tried: list[dict]
 ) -> dict:
     """Return the best numbers of one pass over the candidates of each coordinate."""
-    for name in coordinates:
-        best = attempt(evaluate, tried, best, name, CANDIDATES[name])
-        largest = CANDIDATES[name][-1]
+    for name, candidates in space.items():
+        best = attempt(evaluate, tried, best, name, candidates)
+        largest = candidates[-1]
         for _ in range(0 if name == "eta" else MAX_DOUBLINGS):
             if best[name] < largest:
                 break
@@ -151,17 +120,17 @@ def descend(
 
 
 def climb(
-    coordinates: tuple[str, ...], evaluate: Callable, best: dict, tried: list[dict]
+    space: search.Space, evaluate: Callable, best: dict, tried: list[dict]
 ) -> dict:
     """Return the best numbers after each coordinate went uphill as far as it gains.
 
     The start is tried first: `tried` holds no values of fewer steps.
     """
     best = attempt(evaluate, tried, best, "eta", (best["eta"],))
-    for name in coordinates:
+    for name, candidates in space.items():
         gain = math.inf
         while gain > MIN_GAIN:
-            before, around = _top(tried), neighbours(name, best[name])
+            before, around = _top(tried), neighbours(name, best[name], candidates)
             best = attempt(evaluate, tried, best, name, around)
             gain = _top(tried) - before
     return best
@@ -171,19 +140,21 @@ def _top(tried: list[dict]) -> float:
     return max(row["psnr"] for row in tried)
 
 
-def neighbours(name: str, value: float) -> tuple[float, ...]:
-    """Return the values one stride below and above."""
+def neighbours(
+    name: str, value: float, candidates: tuple[float, ...]
+) -> tuple[float, ...]:
+    """Return the values one stride below and above; of 0 the least positive one."""
     if name == "eta":
         both = (round(value - ETA_STRIDE, 3), round(value + ETA_STRIDE, 3))
         return tuple(v for v in both if 0 <= v <= 1)
     if value == 0:
-        return (next(v for v in CANDIDATES[name] if v > 0),)
+        return (next(v for v in candidates if v > 0),)
     return (value / STRIDE[name], value * STRIDE[name])
 
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to tune for.")
 _SUBJECT = flags.DEFINE_string("subject", None, "Validation subject (train split).")
-_METHODS = flags.DEFINE_list("methods", list(COORDINATES), "Methods to tune.")
+_METHODS = flags.DEFINE_list("methods", list(search.SPACES), "Methods to tune.")
 _SLICES = flags.DEFINE_integer("slices", 2, "Validation slices.")
 _STEPS = flags.DEFINE_integer("steps", 100, "Network evaluations of one sample.")
 _CHUNK = flags.DEFINE_integer("chunk", 1, "Candidates in memory at once.")
@@ -193,10 +164,8 @@ def tune(config: Config, name: str, table: dict, settings: dict, chunk: int) -> 
     """Return what is known after the search of one row."""
     started = time.monotonic()
     config = rows.configured(config, name)
-    coordinates, n_steps = COORDINATES[name], config.sampler.n_steps
-    best = {k: v if k in coordinates else 0.0 for k, v in START.items()}
-    best |= FIXED.get(name, {})
-    stages, n_evaluations = {}, 0
+    space, n_steps = search.SPACES[name], config.sampler.n_steps
+    best, stages, cost = search.start(name), {}, np.zeros(2, int)
     for stage, share in ((descend, COARSE), (climb, 1)):
         config.sampler.n_steps = n_steps // share
         tried = shared(table, name, stage.__name__, best, settings)
@@ -205,15 +174,16 @@ def tune(config: Config, name: str, table: dict, settings: dict, chunk: int) -> 
             evaluate = classical_evaluator(config)
         else:
             evaluate = evaluator(config, chunk)
-        best = stage(coordinates, evaluate, best, tried)
+        best = stage(space, evaluate, best, tried)
         stages[stage.__name__] = tried
-        cost = 0 if name in rows.CLASSICAL else methods.nfe(config)
-        n_evaluations += cost * config.data.n_images * (len(tried) - n_shared)
+        n_images = config.data.n_images * (len(tried) - n_shared)
+        if name not in rows.CLASSICAL:
+            cost += n_images * np.array([methods.nfe(config), methods.backward(config)])
     return {
         "chosen": best,
         "psnr": _top(stages["climb"]),
         "settings": settings,
-        "network_evaluations": n_evaluations,
+        "network_evaluations": {"forward": int(cost[0]), "backward": int(cost[1])},
         "seconds": round(time.monotonic() - started, 1),
         "tried": stages,
     }
@@ -221,10 +191,10 @@ def tune(config: Config, name: str, table: dict, settings: dict, chunk: int) -> 
 
 def shared(table: dict, name: str, stage: str, best: dict, settings: dict) -> list:
     """Return what rows of the same family have tried that is a case of this one."""
-    fixed = [k for k in best if k not in COORDINATES[name]]
+    fixed = [k for k in best if k not in search.SPACES[name]]
     found = [
         row
-        for other in (FAMILY if name in FAMILY else ())
+        for other in (search.FAMILY if name in search.FAMILY else ())
         if table.get(other, {}).get("settings") == settings
         for row in table[other]["tried"][stage]
         if all(row[k] == 0 for k in fixed)

@@ -50,6 +50,17 @@ METHODS = (
 EVALUATIONS = {"score_med": 2, "score_mri": 2, "csgm_langevin": 3}
 """Network evaluations of a step, where not one."""
 
+GRADIENTS = {
+    "mgdm": 2,
+    "mgdm_no_pr": 1,
+    "mgdm_no_i": 1,
+    "mgdm_no_r": 1,
+    "dps": 1,
+    "mcg": 1,
+    "pigdm": 1,
+}
+"""Backward products of a step, where there are any; each costs about a forward."""
+
 SPECTRUM_FREE = ("ddim", "dds", "dps", "mgdm_no_pr", "csgm_langevin")
 """Methods that never ask an operator for its spectrum."""
 
@@ -67,6 +78,11 @@ def nfe(config: Config) -> int:
     """Return the network evaluations of one image, those with a gradient included."""
     starts, _ = schedules.travel_order(config.sampler.n_steps, *travel(config))
     return EVALUATIONS.get(config.method, 1) * len(starts)
+
+
+def backward(config: Config) -> int:
+    """Return the backward products of one image; not those of `through_inner`."""
+    return GRADIENTS.get(config.method, 0) * nfe(config)
 
 
 def travel(config: Config) -> tuple[int, int]:

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from experiments import tune
+from experiments import rows, search, tune
 
 BEST = {"zeta": 23.0, "lam": 1e-2, "rho": 0.0, "eta": 0.92}
-NAMES = tune.COORDINATES["mgdm_no_r"]
+SPACE = search.SPACES["mgdm_no_r"]
+START = search.start("mgdm_no_r")
 
 
 def landscape(asked):
@@ -21,7 +22,7 @@ def landscape(asked):
 
 def test_descent_extends_past_the_edge():
     asked, tried = [], []
-    best = tune.descend(NAMES, landscape(asked), tune.START, tried)
+    best = tune.descend(SPACE, landscape(asked), START, tried)
     assert best == BEST | {"zeta": 32.0, "eta": 0.85}
     assert len(asked) == len(set(asked)) == len(tried)
 
@@ -30,13 +31,14 @@ def test_climb_ends_where_both_neighbours_gain_nothing():
     asked, tried = [], []
     evaluate = landscape(asked)
     start = {"zeta": 60.0, "lam": 0.01, "rho": 0.0, "eta": 0.6}
-    best = tune.climb(NAMES, evaluate, start, tried)
+    best = tune.climb(SPACE, evaluate, start, tried)
     assert len(asked) == len(set(asked)) == len(tried)
     assert best["lam"] == 0.01
     assert best["eta"] == 0.9
     psnr = max(row["psnr"] for row in tried)
-    for name in NAMES:
-        around = [best | {name: v} for v in tune.neighbours(name, best[name])]
+    for name, values in SPACE.items():
+        around = tune.neighbours(name, best[name], values)
+        around = [best | {name: v} for v in around]
         assert max(evaluate(around)) < psnr + tune.MIN_GAIN
 
 
@@ -44,7 +46,8 @@ def test_divergence_never_wins():
     def evaluate(rows):
         return np.array([-np.inf if row["zeta"] > 1 else row["zeta"] for row in rows])
 
-    assert tune.descend(("zeta",), evaluate, tune.START, [])["zeta"] == 1.0
+    space = {"zeta": search.ZETA}
+    assert tune.descend(space, evaluate, START, [])["zeta"] == 1.0
 
 
 def test_rows_of_a_family_share_what_is_a_case_of_both():
@@ -65,5 +68,16 @@ def test_climb_stops_on_a_plateau():
         asked.extend(rows)
         return np.array([20 - row["lam"] for row in rows])
 
-    tune.climb(("lam",), evaluate, {"zeta": 0.0, "lam": 0.1, "rho": 0, "eta": 1}, [])
+    space = {"lam": search.LAM}
+    tune.climb(space, evaluate, {"zeta": 0.0, "lam": 0.1, "rho": 0, "eta": 1}, [])
     assert 4 < len(asked) < 8
+
+
+def test_every_compared_row_has_a_space_and_starts_inside():
+    assert set(rows.COMPARED) - {"ddim"} == set(search.SPACES)
+    for name, space in search.SPACES.items():
+        numbers = search.start(name)
+        assert all(numbers[k] in values for k, values in space.items())
+        assert list(numbers) == ["zeta", "lam", "rho", "eta"]
+    assert search.start("score_mri") == {"zeta": 0.25, "lam": 1, "rho": 0, "eta": 0}
+    assert search.start("diffpir")["lam"] == 7.0

@@ -8,7 +8,7 @@ import method_cases as cases
 import numpy as np
 import pytest
 
-from mgdm_jax import analytic
+from mgdm_jax import analytic, methods
 from mgdm_jax.guidance import proximal
 from mgdm_jax.samplers import dps, loop, mgdm
 
@@ -97,9 +97,10 @@ def test_divergence_is_reported(key):
 
 
 @pytest.mark.parametrize(
-    ("name", "n_backward"), [("ddnm", 0), ("dps", 1), ("mgdm_no_r", 1), ("mgdm", 2)]
+    "name",
+    [m for m in METHODS if m in methods.METHODS and m not in methods.EVALUATIONS],
 )
-def test_one_forward_and_its_backward_products(name, n_backward, key):
+def test_one_forward_and_its_backward_products(name, key):
     """The denoiser is traced once a step; its pullback serves both gradients."""
     prior, problem, _ = cases.gaussian_case("real")
     forward, backward = [], []
@@ -123,7 +124,7 @@ def test_one_forward_and_its_backward_products(name, n_backward, key):
     jax.make_jaxpr(
         lambda k: loop.sample(k, denoise, prior, step, grid, problem, numbers)
     )(key)
-    assert (len(forward), len(backward)) == (1, n_backward)
+    assert (len(forward), len(backward)) == (1, methods.GRADIENTS.get(name, 0))
 
 
 def test_a_proximal_step_that_is_not_solved_is_seen(key):
