@@ -9,7 +9,7 @@ USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c '$(USABLE)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test lint types clean
+.PHONY: demo test experiments-smoke lint types clean
 
 demo: $(VENV)/demo.stamp
 	@out=runs/demo-$$(date +%Y%m%d-%H%M%S); \
@@ -18,6 +18,20 @@ demo: $(VENV)/demo.stamp
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q -n $(JOBS)
+
+# A tiny version of every experiment: that they run, not what they show.
+experiments-smoke: $(VENV)/test.stamp
+	@out=$$(mktemp -d); trap 'rm -rf "$$out"' EXIT; set -e; tiny="--n_images=2 --steps=2"; \
+	$(BIN)/python -m mgdm_jax.train --workdir $$out/net \
+		--config configs/supervised/brain_t1_8x.py:smoke; \
+	$(BIN)/python -m experiments.table1_fastmri $$tiny --levels=4 --out=$$out; \
+	$(BIN)/python -m experiments.table2_lidc $$tiny --levels=10 --out=$$out; \
+	$(BIN)/python -m experiments.table3_brats_ablation $$tiny --levels=4 --out=$$out; \
+	$(BIN)/python -m experiments.table4_supervised $$tiny --out=$$out \
+		--network=$$out/net/prior.safetensors; \
+	$(BIN)/python -m experiments.fig3_nfe_acceleration $$tiny --accelerations=4 \
+		--nfe=2 --out=$$out; \
+	$(BIN)/python -m experiments.fig_panels $$tiny --figures=fig2,fig12 --out=$$out
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

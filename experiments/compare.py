@@ -7,8 +7,6 @@ results lie in the folder under the same settings is not run again.
     python -m experiments.compare --config configs/mri_brats.py --levels=4,8
 """
 
-from pathlib import Path
-
 from absl import app, flags
 from ml_collections import config_flags
 
@@ -17,15 +15,16 @@ from experiments import rows, scoring, tables
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to compare on.")
 _LEVELS = flags.DEFINE_list("levels", None, "Accelerations, or numbers of views.")
 _ROWS = flags.DEFINE_list("rows", list(rows.COMPARED), "Rows to run.")
-_OUT = flags.DEFINE_string("out", "experiments/results", "Folder of the results.")
 
 
 def main(argv: list[str]) -> None:
     """Print and write one table a level."""
     del argv
-    folder = Path(_OUT.value)
+    folder = tables.folder()
     for level in map(float, _LEVELS.value or ()):
         config = scoring.with_level(_CONFIG.value, level)
+        config.data.n_images = tables.N_IMAGES.value
+        config.sampler.n_steps = tables.STEPS.value
         results = scoring.collect(config, _ROWS.value, folder)
         stem, table = rows.level_name(config), scoring.markdown(results, {}, "")
         tables.write(folder / stem, stem, results, table)

@@ -1,6 +1,6 @@
 """The rows of every table: a method, or a method with other settings."""
 
-from ml_collections import ConfigDict
+import copy
 
 from mgdm_jax import hyperparameters
 from mgdm_jax.defaults import Config
@@ -21,10 +21,10 @@ VARIANTS = {
     "mcg": {},
     "red_diff": {},
     "dps": {},
-    "dps_1000": {"method": "dps", "sampler.n_steps": 1000},
-    "score_med": {"sampler.n_steps": 1000},
-    "score_mri": {"sampler.n_steps": 1000},
-    "csgm_langevin": {"sampler.n_steps": 333},
+    "dps_1000": {"method": "dps"},
+    "score_med": {},
+    "score_mri": {},
+    "csgm_langevin": {},
     "ddim": {},
     "least_squares": {"guidance.proximal": "cg"},
     "tv": {"guidance.proximal": "cg"},
@@ -43,8 +43,11 @@ The classical ones iterate: a spectrum would be computed for nothing. The superv
 has no numbers.
 """
 
-FEWER_SLICES = dict.fromkeys(("dps_1000", "score_med", "score_mri", "csgm_langevin"), 4)
-"""Slices of the rows that take thousands of evaluations, of 16; paired all the same."""
+LONG = {"dps_1000": 10.0, "score_med": 10.0, "score_mri": 10.0, "csgm_langevin": 3.33}
+"""Rows of thousands of evaluations -> how many times the usual steps they take."""
+
+FEWER_SLICES = dict.fromkeys(LONG, 4)
+"""Slices of the long rows, of 16; paired all the same."""
 
 CLASSICAL = ("least_squares", "tv", "wavelets")
 """Rows of `classical.METHODS`, which know no prior; their weight is `lam`."""
@@ -68,8 +71,9 @@ def applicable(config: Config, names: list[str]) -> list[str]:
 
 def configured(config: Config, name: str) -> Config:
     """Return a copy set up as the row, with the numbers tuned for the row."""
-    config = ConfigDict(config)
+    config = copy.deepcopy(config)
     config.update_from_flattened_dict({"method": name} | VARIANTS[name])
+    config.sampler.n_steps = round(config.sampler.n_steps * LONG.get(name, 1.0))
     if name in config.tuned:
         config.tuned[config.method] = config.tuned[name]
     return config

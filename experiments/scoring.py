@@ -1,15 +1,16 @@
 """Rows of results: computed once, kept on disk, paired, written as Markdown and CSV."""
 
+import copy
 import csv
 import hashlib
 import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from experiments import rows, supervised_unet
 from mgdm_jax import factory, hyperparameters, methods, metrics, priors, reconstruction
@@ -24,7 +25,7 @@ PaperRow = tuple[str, str]
 
 def with_level(config: Config, level: float) -> Config:
     """Return the configuration at one acceleration or number of views."""
-    config = ConfigDict(config)
+    config = copy.deepcopy(config)
     if config.task.kind == "ct":
         config.task.n_views = int(level)
     else:
@@ -60,39 +61,62 @@ def _sampler(config: Config) -> dict:
 def score(config: Config) -> dict:
     """Return PSNR and SSIM [n], evaluations and seconds an image, compilation in it.
 
-    The data residual [n] as well, but of classical rows.
+    The data residual [n] as well, but of rows that are no sampler.
     """
-    guidance = hyperparameters.resolve(config)
     started = time.monotonic()
-    if config.method in rows.CLASSICAL:
-        from experiments import classical  # needs sigpy, which the other rows do not
-
-        reference, images = classical.reconstruct(config, float(guidance.lam))
-        cost = {"nfe": 0}
-    elif config.method == rows.SUPERVISED:
-        reference, images = supervised_unet.reconstruct(config)
-        cost = {"nfe": 1}
-    else:
-        prior, measured, sampler = factory.build(config)
-        key, size = jax.random.key(config.sampler.seed), config.sampler.batch_size
-        done = reconstruction.reconstruct(key, sampler, prior, measured, guidance, size)
-        reference, images = measured.reference, done.images
-        residual = done.data_residual.tolist()
-        cost = {"nfe": methods.nfe(config), "backward": methods.backward(config)}
-        cost |= {"data_residual": residual}
-    assert reference is not None
+    reference, images, cost = _reconstructed(config)
     seconds = round((time.monotonic() - started) / len(images), 2)
     return _scored(reference, images) | cost | {"seconds": seconds}
 
 
+def images(config: Config, name: str, folder: Path) -> np.ndarray:
+    """Return the images [n, …image] of a row, those that `folder` keeps if it does."""
+    path = folder / f"{rows.level_name(config)}-{name}.npz"
+    config = rows.configured(config, name)
+    wanted = json.dumps(settings(config))
+    if path.exists():
+        with np.load(path) as kept:
+            if str(kept["settings"]) == wanted:
+                return kept["images"]
+    _, found, _ = _reconstructed(config)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, images=found, settings=np.array(wanted))
+    return found
+
+
+def _reconstructed(config: Config) -> tuple[np.ndarray, np.ndarray, dict]:
+    """Return references, images, and what they cost."""
+    guidance = hyperparameters.resolve(config)
+    if config.method in rows.CLASSICAL:
+        from experiments import classical  # needs sigpy, which the other rows do not
+
+        return *classical.reconstruct(config, float(guidance.lam)), {"nfe": 0}
+    if config.method == rows.SUPERVISED:
+        return *supervised_unet.reconstruct(config), {"nfe": 1}
+    prior, measured, sampler = factory.build(config)
+    key, size = jax.random.key(config.sampler.seed), config.sampler.batch_size
+    done = reconstruction.reconstruct(key, sampler, prior, measured, guidance, size)
+    assert measured.reference is not None
+    cost = {"nfe": methods.nfe(config), "backward": methods.backward(config)}
+    cost |= {"data_residual": done.data_residual.tolist()}
+    return measured.reference, done.images, cost
+
+
 def baseline(config: Config) -> dict:
     """Return the same of the zero-filled or FBP images."""
+    scored = _scored(*reference_and_baseline(config))
+    return scored | {"nfe": 0, "seconds": 0.0}
+
+
+def reference_and_baseline(config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """Return the test slices and their zero-filled or FBP images, [n, …image]."""
+    config = copy.deepcopy(config)
+    config.method = "ddim"  # asks for no spectrum
     measured = factory.build(config).measurements
     assert measured.reference is not None
     problems, axes = measured.problem(np.arange(len(measured))), measured.axes
     show = jax.vmap(lambda p: p.operator.baseline(p.measurement), in_axes=(axes,))
-    scored = _scored(measured.reference, np.asarray(jax.jit(show)(problems)))
-    return scored | {"nfe": 0, "seconds": 0.0}
+    return measured.reference, np.asarray(jax.jit(show)(problems))
 
 
 def _scored(reference: np.ndarray, images: np.ndarray) -> dict:
@@ -100,12 +124,25 @@ def _scored(reference: np.ndarray, images: np.ndarray) -> dict:
     return {"psnr": ours.psnr.tolist(), "ssim": ours.ssim.tolist()}
 
 
-def collect(config: Config, names: list[str], folder: Path) -> Results:
-    """Return the rows that apply, running those that `folder` does not hold."""
+def collect(
+    config: Config,
+    names: list[str],
+    folder: Path,
+    changes: Mapping[str, dict] = MappingProxyType({}),
+) -> Results:
+    """Return the rows that apply, running those that `folder` does not hold.
+
+    Args:
+      config: task, data and sampler.
+      names: rows of `rows.VARIANTS`.
+      folder: of the kept results.
+      changes: row -> fields to set in its configuration, flattened.
+    """
     results = {"baseline": baseline(config)}
     for name in rows.applicable(config, names):
         path = folder / f"{rows.level_name(config)}-{name}.json"
         row = rows.configured(config, name)
+        row.update_from_flattened_dict(changes.get(name, {}))
         most = rows.FEWER_SLICES.get(name, row.data.n_images)
         row.data.n_images = min(row.data.n_images, most)
         wanted = settings(row)

@@ -33,20 +33,23 @@ PAPER = {
 }
 """Case -> row -> PSNR and SSIM as the paper prints them."""
 
-_N_IMAGES = flags.DEFINE_integer("n_images", 16, "Slices.")
-_STEPS = flags.DEFINE_integer("steps", 100, "Times visited.")
+_NETWORK = flags.DEFINE_string(
+    "network", rows.VARIANTS["supervised"]["prior.path"], "Its file."
+)
 
 
 def main(argv: list[str]) -> None:
     """Print and write one table a case."""
     del argv
+    changes = {"supervised": {"prior.path": _NETWORK.value}}
     for mask, acceleration in CASES:
         config = mri_brats.get_config()
-        config.data.n_images, config.sampler.n_steps = _N_IMAGES.value, _STEPS.value
+        config.data.n_images = tables.N_IMAGES.value
+        config.sampler.n_steps = tables.STEPS.value
         config.task.mask, config.task.acceleration = mask, acceleration
-        results = scoring.collect(config, list(ROWS), tables.OUT)
+        results = scoring.collect(config, list(ROWS), tables.folder(), changes)
         paper = PAPER.get((mask, acceleration), {})
-        stem = tables.OUT / f"table4_supervised-{mask}-{acceleration:g}x"
+        stem = tables.folder() / f"table4_supervised-{mask}-{acceleration:g}x"
         table = scoring.markdown(results, paper, "BraTS")
         tables.write(stem, rows.level_name(config), results, table)
 

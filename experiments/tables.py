@@ -8,7 +8,16 @@ from absl import app, flags
 
 from experiments import rows, scoring
 
-OUT = Path("experiments/results")
+N_IMAGES = flags.DEFINE_integer("n_images", 16, "Slices of the test subject.")
+STEPS = flags.DEFINE_integer("steps", 100, "Times visited, but of the long rows.")
+_OUT = flags.DEFINE_string("out", "experiments/results", "Folder of the results.")
+
+
+def folder() -> Path:
+    """Return where results go; it exists."""
+    path = Path(_OUT.value)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def run(
@@ -31,26 +40,23 @@ def run(
       paper: level -> row -> PSNR and SSIM as printed.
     """
     levels = flags.DEFINE_list("levels", list(map(str, paper)), "Levels to run.")
-    n_images = flags.DEFINE_integer("n_images", 16, "Slices.")
-    steps = flags.DEFINE_integer("steps", 100, "Times visited, but of long rows.")
 
     def main(argv: list[str]) -> None:
         del argv
         config = importlib.import_module(f"configs.{config_name}").get_config()
-        config.data.n_images, config.sampler.n_steps = n_images.value, steps.value
+        config.data.n_images, config.sampler.n_steps = N_IMAGES.value, STEPS.value
         for level in map(int, levels.value):
             at_level = scoring.with_level(config, level)
-            results = scoring.collect(at_level, list(names), OUT)
+            results = scoring.collect(at_level, list(names), folder())
             table = scoring.markdown(results, paper[level], source)
             title = rows.level_name(at_level)
-            write(OUT / f"{name}-{level}", title, results, table)
+            write(folder() / f"{name}-{level}", title, results, table)
 
     app.run(main)
 
 
 def write(stem: Path, title: str, results: scoring.Results, table: str) -> None:
     """Write a table as `stem`.md and .csv, and print it under its title."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
     stem.with_name(f"{stem.name}.md").write_text(table + "\n")
     scoring.write_csv(results, stem.with_name(f"{stem.name}.csv"))
     print(f"\n{title}\n{table}\n", flush=True)

@@ -10,6 +10,7 @@ Resumable: a row found there under the same settings is not searched again.
     python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage
 """
 
+import copy
 import json
 import math
 import time
@@ -20,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import config_flags
 
 from experiments import rows, scoring, search
 from mgdm_jax import devices, factory, methods, metrics, reconstruction
@@ -205,7 +206,7 @@ def shared(table: dict, name: str, stage: str, best: dict, settings: dict) -> li
 def main(argv: list[str]) -> None:
     """Tune the methods in turn, writing after each."""
     del argv
-    config: Config = ConfigDict(_CONFIG.value)
+    config: Config = copy.deepcopy(_CONFIG.value)
     config.data.split, config.data.subject = "train", _SUBJECT.value
     config.data.n_images, config.sampler.n_steps = _SLICES.value, _STEPS.value
     path = Path(f"experiments/tuning/{rows.level_name(config)}.json")

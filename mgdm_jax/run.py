@@ -4,13 +4,14 @@ Writes metrics.json, metrics.csv, reconstructions.h5, panel.png, config.json and
 environment.json into the workdir, and prints a table.
 """
 
+import copy
 import sys
 import time
 from pathlib import Path
 
 import jax
 from absl import app, flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import config_flags
 from tqdm import tqdm
 
 from mgdm_jax import factory, hyperparameters, reconstruction, results
@@ -47,7 +48,7 @@ def run(config: Config, workdir: Path) -> dict:
 
 def _resolved(config: Config, guidance) -> Config:
     """Return the configuration with ζ, λ, ρ, η as they will be used."""
-    config = ConfigDict(config)
+    config = copy.deepcopy(config)
     for name in ("zeta", "lam", "rho"):
         config.guidance[name] = float(getattr(guidance, name))
     config.sampler.eta = float(guidance.eta)

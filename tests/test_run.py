@@ -30,8 +30,7 @@ FIELDS = {
 def smoke(name, tmp_path, image_size=120, channels=1):
     config = load(ROOT / f"{name}.py", "smoke")
     config.sampler.n_steps = 2
-    config.guidance.zeta = config.guidance.lam = 0.1
-    config.guidance.rho, config.sampler.eta = 0.01, 0.85
+    config.tuned.mgdm["4"] = (0.1, 0.1, 0.01, 0.85)
     config.prior.path = tiny.write_prior(tmp_path, image_size, channels)
     return config
 
@@ -44,7 +43,9 @@ def cache(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("name", "channels"), [("mri_brats", 1), ("mri_fastmri", 2)])
 def test_smoke(name, channels, tmp_path):
     config = smoke(name, tmp_path, channels=channels)
+    given = config.to_json()
     facts = run.run(config, tmp_path / "out")
+    assert config.to_json() == given
     assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
     stored = json.loads((tmp_path / "out/metrics.json").read_text())
     assert stored == json.loads(json.dumps(facts))

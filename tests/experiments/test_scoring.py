@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_configs import ROOT, load
 
-from experiments import scoring
+from experiments import rows, scoring
 
 
 def result(psnr):
@@ -53,3 +53,22 @@ def test_a_kept_result_is_used_until_its_settings_change(tmp_path, monkeypatch):
     assert kept == results["mgdm"] and kept["settings"]["numbers"] == [0.1] * 4
     scoring.write_csv(results, tmp_path / "table.csv")
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 7
+
+
+def test_long_rows_take_ten_times_the_steps():
+    config = load(ROOT / "mri_brats.py")
+    assert rows.configured(config, "dps_1000").sampler.n_steps == 1000
+    assert rows.configured(config, "csgm_langevin").sampler.n_steps == 333
+    assert rows.configured(config, "dps").sampler.n_steps == 100
+
+
+def test_changes_of_a_row_reach_its_configuration(tmp_path, monkeypatch):
+    config = load(ROOT / "mri_brats.py", "smoke")
+    seeds = []
+    monkeypatch.setattr(
+        scoring, "score", lambda c: seeds.append(c.sampler.seed) or result([1.0, 2.0])
+    )
+    monkeypatch.setattr(scoring, "baseline", lambda _: result([0.0, 0.0]))
+    changes = {"ddnm": {"sampler.seed": 7}}
+    scoring.collect(config, ["ddnm", "mgdm"], tmp_path, changes)
+    assert seeds == [7, 0]
