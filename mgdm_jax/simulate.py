@@ -84,12 +84,11 @@ def make_operator(task: Config, shape: tuple[int, ...]) -> tuple[Any, dict]:
 
 
 def _mri(task: Config, shape: tuple[int, ...]) -> tuple[Any, dict]:
-    mask = masks.make_mask(
-        task.mask, (shape[0], shape[1]), task.acceleration, task.mask_seed
-    )
+    size = (shape[0], shape[1])
+    mask = masks.make_mask(task.mask, size, task.acceleration, task.mask_seed)
     corner = fourier.centred_to_corner_mask(mask)
     if len(shape) == 3 and task.n_coils > 1:
-        maps = coils.birdcage_sensitivities(shape[:2], task.n_coils)
+        maps = coils.birdcage_sensitivities(size, task.n_coils)
         operator = sense.sense(corner, maps)
     else:
         operator = fourier.masked_fourier(corner, shape)
