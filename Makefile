@@ -9,7 +9,7 @@ USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c '$(USABLE)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test experiments-smoke lint types clean
+.PHONY: demo test experiments-smoke parity lint types clean
 
 demo: $(VENV)/demo.stamp
 	@out=runs/demo-$$(date +%Y%m%d-%H%M%S); \
@@ -33,6 +33,10 @@ experiments-smoke: $(VENV)/test.stamp
 		--nfe=2 --out=$$out; \
 	$(BIN)/python -m experiments.fig_panels $$tiny --figures=fig2,fig12 --out=$$out
 
+# Converted networks against PyTorch's; a gigabyte and more of packages.
+parity: $(VENV)/parity.stamp
+	$(BIN)/python -m pytest -q -m "slow or not slow" tests/test_convert_torch.py
+
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -52,7 +56,8 @@ $(VENV)/venv.stamp:
 
 $(VENV)/test.stamp: EXTRA := [test]
 $(VENV)/dev.stamp: EXTRA := [dev]
-$(VENV)/demo.stamp $(VENV)/test.stamp $(VENV)/dev.stamp: pyproject.toml | $(VENV)/venv.stamp
+$(VENV)/parity.stamp: EXTRA := [test,parity]
+$(VENV)/demo.stamp $(VENV)/test.stamp $(VENV)/dev.stamp $(VENV)/parity.stamp: pyproject.toml | $(VENV)/venv.stamp
 	@echo "Installing into $(VENV); this can take a few minutes."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check \
 		--use-pep517 -e ".$(EXTRA)"

@@ -140,6 +140,11 @@ def build_prior(
 ) -> Prior:
     """Return the prior of a specification; without params, their shapes stand in."""
     network = unet.UNetConfig.from_fields(spec.network)
+    if network.n_classes:
+        raise ValueError(
+            f"prior {spec.name} is conditional on {network.n_classes} classes; the "
+            "methods here need an unconditional one."
+        )
     units = denoisers.Units(spec.scale, spec.offset, spec.low, spec.high)
     denoise = denoisers.network_denoiser(
         unet.make_apply(network),
@@ -215,7 +220,7 @@ def _check_kind(task: Config, image_shape: tuple[int, ...]) -> None:
         raise ValueError(
             f"task.kind must be one of {', '.join(channels)}, got {task.kind!r}."
         )
-    prior = 2 if len(image_shape) == 3 else 1
+    prior = image_shape[2] if len(image_shape) == 3 else 1
     if channels[task.kind] != prior:
         raise ValueError(
             f"task.kind={task.kind} needs a prior of {channels[task.kind]} channels, "

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import safetensors
 import safetensors.numpy
+from numpy.typing import DTypeLike
 
 from mgdm_jax.types import Params
 
@@ -50,12 +51,17 @@ class PriorSpec:
         return (size, size) if channels == 1 else (size, size, channels)
 
 
-def save(path: str | os.PathLike, spec: PriorSpec, params: Params) -> None:
-    """Write weights in float16 and the facts; aside first, then renamed."""
+def save(
+    path: str | os.PathLike,
+    spec: PriorSpec,
+    params: Params,
+    dtype: DTypeLike = np.float16,
+) -> None:
+    """Write weights (half precision) and the facts; aside first, then renamed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
-        name: np.asarray(value, np.float16) for name, value in _flatten(params).items()
+        name: np.asarray(value, dtype) for name, value in flatten(params).items()
     }
     aside = path.with_name(path.name + ".tmp")
     safetensors.numpy.save_file(
@@ -107,10 +113,10 @@ def load(name_or_path: str | os.PathLike) -> tuple[PriorSpec, Params]:
     if "mgdm_jax" not in metadata:
         raise ValueError(
             f"{path} holds no mgdm_jax metadata; expected a file written by "
-            "`python -m mgdm_jax.train`."
+            "`python -m mgdm_jax.train` or `.convert`."
         )
     facts = json.loads(metadata["mgdm_jax"])
-    return PriorSpec(**facts), _unflatten(tensors)
+    return PriorSpec(**facts), unflatten(tensors)
 
 
 def transfer(source: Params, target: Params) -> Params:
@@ -118,26 +124,28 @@ def transfer(source: Params, target: Params) -> Params:
 
     A magnitude prior so starts a complex one: only its first and last layer differ.
     """
-    donor = _flatten(source)
+    donor = flatten(source)
 
     def pick(name: str, value: np.ndarray) -> np.ndarray:
         given = donor.get(name)
         return value if given is None or given.shape != value.shape else given
 
-    return _unflatten({k: pick(k, v) for k, v in _flatten(target).items()})
+    return unflatten({k: pick(k, v) for k, v in flatten(target).items()})
 
 
-def _flatten(tree: dict, prefix: str = "") -> dict[str, np.ndarray]:
+def flatten(tree: dict, prefix: str = "") -> dict[str, np.ndarray]:
+    """Return the leaves of nested dictionaries by their joined names, `a.0.b`."""
     flat = {}
     for name, value in tree.items():
         if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{name}.")
+            flat |= flatten(value, f"{prefix}{name}.")
         else:
             flat[f"{prefix}{name}"] = value
     return flat
 
 
-def _unflatten(flat: dict[str, np.ndarray]) -> dict:
+def unflatten(flat: dict[str, np.ndarray]) -> dict:
+    """Return nested dictionaries of float32 arrays; undoes `flatten`."""
     tree: dict = {}
     for name, value in flat.items():
         *parents, leaf = name.split(".")

@@ -16,10 +16,11 @@ FENCES = {
     "grain": ("data/", "checkpoints.py"),
     "h5py": ("data/",),
     "ml_collections": ("defaults.py", "run.py", "train.py"),
-    "absl": ("run.py", "train.py"),
+    "absl": ("run.py", "train.py", "convert.py"),
     "jax_cosmo": ("schedules.py",),
     "matplotlib": ("figures.py",),
-    "safetensors": ("priors.py",),
+    "safetensors": ("priors.py", "foreign.py"),
+    "torch": ("foreign.py",),
     "tqdm": ("run.py", "train.py"),
     "optax": ("training.py", "samplers/red_diff.py"),
     "scipy": ("data/", "operators/"),
@@ -43,7 +44,7 @@ LAYERS = {
 }
 """First part of a module's name -> what it may import of ours."""
 
-COMMANDS = {"run", "train"}
+COMMANDS = {"run", "train", "convert"}
 
 IMPURE = {"print", "jit", "jax.jit", "jax.debug", "jax.config"}
 """What `LAYERS` leave to their callers."""
@@ -120,6 +121,7 @@ def test_what_is_imported_is_a_dependency():
     """`tests`, `experiments` and whatever only an extra brings are refused as well."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = [re.split(r"[<>=!~\[ ]", line)[0] for line in project["dependencies"]]
+    names += ["torch"]  # the extra `convert`; asked for where a .pt file is read
     declared = {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}
     undeclared = [
         f"{relative(path)} imports {name or 'relatively'}"

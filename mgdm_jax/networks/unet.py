@@ -74,6 +74,10 @@ class UNetConfig:
                 values[name] = tuple(values[name])
         return cls(**values)
 
+    def to_fields(self) -> dict[str, Any]:
+        """Return what `from_fields` takes, ready for JSON."""
+        return dataclasses.asdict(self)
+
     @property
     def widths(self) -> tuple[int, ...]:
         """Channels of each level."""
@@ -184,6 +188,8 @@ class UNet(nnx.Module):
 
     def __call__(self, x: Array, t: Array, label: Array | None = None) -> Array:
         """Return the network's output for noisy images at times t (and labels)."""
+        if label is None and self.config.n_classes:
+            raise ValueError("a class-conditional network wants labels, got none.")
         embedding = layers.timestep_embedding(t, self.config.model_channels)
         embedding = self.time_embed[1](layers.silu(self.time_embed[0](embedding)))
         if label is not None:

@@ -1,0 +1,125 @@
+"""Checkpoints from elsewhere, read without running anything that they contain.
+
+torch is imported here only, for `.pt` files; safetensors need none.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from mgdm_jax import priors
+from mgdm_jax.networks import infer, names, unet
+from mgdm_jax.networks.unet import UNetConfig
+from mgdm_jax.types import Params
+
+Tensors = Mapping[str, np.ndarray]
+
+
+def read_adm(path: str | Path) -> Tensors:
+    """Return the float32 tensors of a guided-diffusion `.pt` (or safetensors) file.
+
+    Raises:
+      ValueError: if the file cannot be read, or holds more than a dict of tensors.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        return read_safetensors(path)
+    torch = _torch()
+    try:
+        # Only tensors and plain containers: whatever else a pickle names is refused.
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error}.") from None
+    except Exception:  # pickle's, zip's and torch's own, of any kind
+        raise ValueError(
+            f"{path} is damaged, or a PyTorch file of more than tensors; nothing else "
+            "is ever loaded: save its state_dict alone."
+        ) from None
+    tensors = isinstance(state, dict) and all(map(torch.is_tensor, state.values()))
+    if not tensors:
+        raise ValueError(
+            f"{path} holds no bare state_dict (name -> tensor), as guided-diffusion's "
+            "files do; save that part of it alone."
+        )
+    return {str(k): v.to(torch.float32).numpy() for k, v in state.items()}
+
+
+def _torch():
+    try:
+        import torch  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise ValueError(
+            "PyTorch reads .pt files, and it is not installed; run `pip install "
+            "mgdm-jax[convert]`."
+        ) from None
+    return torch
+
+
+def read_safetensors(path: Path) -> Tensors:
+    """Return the float32 tensors of a safetensors file.
+
+    Raises:
+      ValueError: if it cannot be read.
+    """
+    try:
+        tensors = safetensors.numpy.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ValueError(f"{path} is no readable safetensors file: {error}.") from None
+    return {k: np.asarray(v, np.float32) for k, v in tensors.items()}
+
+
+def read_diffusers(folder: str | Path) -> tuple[UNetConfig, Tensors]:
+    """Return network and tensors of a folder that UNet2DModel was saved to.
+
+    Raises:
+      ValueError: if a file is absent or unreadable, or a field has no counterpart.
+    """
+    folder = Path(folder)
+    config = folder / "config.json"
+    try:
+        fields = json.loads(config.read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{config} is no readable JSON file: {error}.") from None
+    network = infer.diffusers_config(fields)
+    return network, read_safetensors(folder / "diffusion_pytorch_model.safetensors")
+
+
+def convert(
+    tensors: Tensors, network: UNetConfig, name_of: Callable[[str], tuple[str, ...]]
+) -> Params:
+    """Return our parameters, made of foreign tensors one to one.
+
+    Args:
+      tensors: of the checkpoint.
+      network: how it is built.
+      name_of: our name -> theirs, of `networks.names`.
+
+    Raises:
+      ValueError: naming a tensor that is missing, left over, or of another shape.
+    """
+    wanted = priors.flatten(unet.abstract_params(network))
+    sources = {ours: name_of(ours) for ours in wanted}
+    used = {name for names_ in sources.values() for name in names_}
+    _complain("lacks", used - tensors.keys())
+    _complain("has a tensor too many,", tensors.keys() - used)
+    converted = {}
+    for ours, theirs in sources.items():
+        value = names.from_torch(ours, [tensors[name] for name in theirs])
+        if value.shape != wanted[ours].shape:
+            raise ValueError(
+                f"{theirs[0]} of the checkpoint has shape {value.shape}, the network "
+                f"wants {wanted[ours].shape}."
+            )
+        converted[ours] = np.ascontiguousarray(value)
+    return priors.unflatten(converted)
+
+
+def _complain(verb: str, tensor_names: set[str]) -> None:
+    if tensor_names:
+        more = len(tensor_names) - 1
+        also = f" and {more} more" if more else ""
+        raise ValueError(f"the checkpoint {verb} {min(tensor_names)}{also}.")

@@ -1,0 +1,150 @@
+"""The configuration of a network from what its published checkpoint says."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mgdm_jax.networks.unet import UNetConfig
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Name -> shape of every tensor of a checkpoint."""
+
+
+def adm_config(
+    shapes: Shapes,
+    *,
+    image_size: int,
+    new_attention_order: bool = False,
+    n_head_channels: int = 64,
+) -> UNetConfig:
+    """Return the configuration of an ADM checkpoint; the arguments no tensor tells.
+
+    Args:
+      shapes: of the bare state_dict.
+      image_size: of the images.
+      new_attention_order: order of q, k, v and heads.
+      n_head_channels: channels of a head.
+
+    Raises:
+      ValueError: if these are no ADM U-Net's tensors.
+    """
+    wanted = ("input_blocks.0.0.weight", "time_embed.0.weight", "out.2.weight")
+    absent = [name for name in wanted if name not in shapes]
+    if absent:
+        raise ValueError(
+            f"the checkpoint has no tensor {absent[0]}; expected the bare state_dict "
+            "of an ADM (guided-diffusion) U-Net."
+        )
+    model_channels = shapes["time_embed.0.weight"][1]
+    firsts, n_res_blocks = _first_blocks(shapes)
+    widths = [shapes[f"input_blocks.{b}.0.out_layers.0.weight"][0] for b in firsts]
+    attended = [f"input_blocks.{b}.1.qkv.weight" in shapes for b in firsts]
+    embedded = shapes["input_blocks.1.0.emb_layers.1.weight"][0]
+    return UNetConfig(
+        image_size=image_size,
+        in_channels=shapes["input_blocks.0.0.weight"][1],
+        out_channels=shapes["out.2.weight"][0],
+        model_channels=model_channels,
+        channel_mult=tuple(width / model_channels for width in widths),
+        n_res_blocks=n_res_blocks,
+        attention_resolutions=tuple(
+            image_size // 2**level for level, yes in enumerate(attended) if yes
+        ),
+        n_head_channels=n_head_channels,
+        scale_shift_norm=embedded == 2 * widths[0],
+        resblock_updown=not any(name.endswith(".0.op.weight") for name in shapes),
+        new_attention_order=new_attention_order,
+        n_classes=shapes.get("label_emb.weight", (0,))[0],
+    )
+
+
+def _first_blocks(shapes: Shapes) -> tuple[list[int], int]:
+    """Return the first input block of each level, and the residual blocks of a level.
+
+    A level is n residual blocks and one that halves the image, the first has the stem
+    before it, the last halves nothing: L (n + 1) blocks. L - 1 output blocks end in a
+    child that doubles the image.
+    """
+    block = re.compile(r"input_blocks\.(\d+)\.")
+    doubling = re.compile(r"output_blocks\.(\d+)\.[12]\.(?:conv|in_layers\.2)\.weight")
+    n_blocks = len({m[1] for m in map(block.match, shapes) if m})
+    n_levels = 1 + len({m[1] for m in map(doubling.fullmatch, shapes) if m})
+    size, rest = divmod(n_blocks, n_levels)
+    if rest or size < 2:
+        raise ValueError(
+            f"{n_blocks} input blocks do not make {n_levels} levels of an ADM U-Net."
+        )
+    return [1 + level * size for level in range(n_levels)], size - 1
+
+
+_DIFFUSERS = {
+    "act_fn": "silu",
+    "add_attention": True,
+    "center_input_sample": False,
+    "class_embed_type": None,
+    "downsample_padding": 1,
+    "downsample_type": "conv",
+    "flip_sin_to_cos": True,
+    "freq_shift": 0,
+    "mid_block_scale_factor": 1,
+    "norm_eps": 1e-5,
+    "norm_num_groups": 32,
+    "num_class_embeds": None,
+    "time_embedding_type": "positional",
+    "upsample_type": "conv",
+}
+"""Fields of UNet2DModel's config.json that have no counterpart here, and what they
+must be; a field that is absent has this default there as well."""
+
+
+def diffusers_config(fields: Mapping[str, Any]) -> UNetConfig:
+    """Return the configuration of a diffusers UNet2DModel.
+
+    Args:
+      fields: of its config.json.
+
+    Raises:
+      ValueError: naming a field that this U-Net has no counterpart for.
+    """
+    for name, value in _DIFFUSERS.items():
+        if fields.get(name, value) != value:
+            raise ValueError(
+                f"UNet2DModel with {name}={fields[name]!r} has no counterpart here; "
+                f"expected {value!r}."
+            )
+    # Without scale and shift the middle attention takes the residual blocks' groups.
+    scale_shift = fields.get("resnet_time_scale_shift") == "scale_shift"
+    groups = fields.get("attn_norm_num_groups") or (None if scale_shift else 32)
+    if groups != 32:
+        raise ValueError(
+            f"UNet2DModel with attn_norm_num_groups={groups} has no counterpart here; "
+            "expected 32."
+        )
+    widths = fields["block_out_channels"]
+    down, up = fields["down_block_types"], fields["up_block_types"]
+    attended = [kind == "AttnDownBlock2D" for kind in down]
+    mirrored = [kind == "AttnUpBlock2D" for kind in reversed(up)]
+    if attended != mirrored or {*down, *up} - set(_BLOCKS):
+        raise ValueError(
+            f"UNet2DModel's blocks must be of {', '.join(_BLOCKS)}, the encoder's as "
+            f"the decoder's, got {list(down)} and {list(up)}."
+        )
+    size = fields["sample_size"]
+    return UNetConfig(
+        image_size=size,
+        in_channels=fields["in_channels"],
+        out_channels=fields["out_channels"],
+        model_channels=widths[0],
+        channel_mult=tuple(width / widths[0] for width in widths),
+        n_res_blocks=fields["layers_per_block"],
+        attention_resolutions=tuple(
+            size // 2**level for level, yes in enumerate(attended) if yes
+        ),
+        n_head_channels=fields.get("attention_head_dim", 8) or max(widths),
+        scale_shift_norm=scale_shift,
+        resblock_updown=False,
+        new_attention_order=True,
+    )
+
+
+_BLOCKS = ("DownBlock2D", "AttnDownBlock2D", "UpBlock2D", "AttnUpBlock2D")

@@ -1,0 +1,217 @@
+"""Published checkpoints become ours one to one; what cannot is refused by name."""
+
+import dataclasses
+import pickle
+import subprocess
+import sys
+
+import adm_names
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from mgdm_jax import convert, factory, foreign, priors
+from mgdm_jax.networks import infer, names, presets, unet
+
+PRESETS = (
+    "ffhq_10m",
+    "openai_256",
+    "openai_256_conditional",
+    "aapm_256",
+    "fastmri_knee_320",
+)
+
+
+def reduced(name, **changes):
+    """Return a preset of an eighth of its width or less, on small images."""
+    config = presets.preset(name)
+    size = config.image_size // 2
+    return dataclasses.replace(
+        config,
+        model_channels=32,
+        image_size=size,
+        attention_resolutions=tuple(r // 2 for r in config.attention_resolutions),
+        n_classes=min(config.n_classes, 10),
+        **changes,
+    )
+
+
+VARIANTS = {name: reduced(name) for name in PRESETS} | {
+    "plain": reduced("ffhq_10m", scale_shift_norm=False, resblock_updown=False)
+}
+
+
+def checkpoint(config, seed=0):
+    """Return random tensors under the published names."""
+    rng = np.random.default_rng(seed)
+    shapes = adm_names.tensors(config).items()
+    return {k: rng.normal(size=v).astype(np.float32) for k, v in shapes}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_names_and_shapes_at_full_size(name):
+    config = presets.preset(name)
+    theirs = {}
+    for ours, leaf in priors.flatten(unet.abstract_params(config)).items():
+        (found,) = names.adm(ours)
+        theirs[found] = leaf.shape
+    want = adm_names.tensors(config)
+    assert theirs.keys() == want.keys()
+    for found, shape in theirs.items():
+        kernel = np.empty(want[found], np.float16)
+        is_kernel = len(shape) > 1 and found != "label_emb.weight"
+        ours = "x.kernel" if is_kernel else "x.bias"
+        assert names.from_torch(ours, [kernel]).shape == shape
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_tensors_tell_how_the_network_is_built(name):
+    config = VARIANTS[name]
+    got = infer.adm_config(adm_names.tensors(config), image_size=config.image_size)
+    assert unet.abstract_params(got) == unet.abstract_params(config)
+    assert got.widths == config.widths
+    levels = range(len(config.widths))
+    assert [*map(got.attends, levels)] == [*map(config.attends, levels)]
+    for field in ("scale_shift_norm", "resblock_updown", "n_classes", "out_channels"):
+        assert getattr(got, field) == getattr(config, field)
+
+
+def test_layouts():
+    """OIHW becomes HWIO; out × in becomes in × out, and so does a 1-D convolution."""
+    x = np.arange(2 * 3 * 5 * 7).reshape(2, 3, 5, 7)
+    assert names.from_torch("a.kernel", [x])[4, 6, 2, 1] == x[1, 2, 4, 6]
+    assert names.from_torch("a.kernel", [x[:, :, 0, 0]])[2, 1] == x[1, 2, 0, 0]
+    assert names.from_torch("a.kernel", [x[:, :, :1, 0]])[2, 1] == x[1, 2, 0, 0]
+    both = names.from_torch("a.kernel", [x[:, :, 0, 0], x[:, :, 0, 1]])
+    assert both.shape == (3, 4) and both[2, 3] == x[1, 2, 0, 1]
+
+
+def write(tmp_path, tensors):
+    path = tmp_path / "net.safetensors"
+    safetensors.numpy.save_file(tensors, path)
+    return str(path)
+
+
+def test_every_tensor_arrives_where_it_belongs(tmp_path):
+    config = VARIANTS["plain"]
+    tensors = checkpoint(config)
+    network, params = convert.adm(write(tmp_path, tensors), image_size=128)
+    flat = priors.flatten(params)
+    assert len(flat) == len(tensors)
+    for ours, theirs in {
+        "time_embed.1.kernel": tensors["time_embed.2.weight"].T,
+        "input_blocks.2.0.conv.bias": tensors["input_blocks.2.0.op.bias"],
+        "out.0.scale": tensors["out.0.weight"],
+        "out.1.kernel": tensors["out.2.weight"].transpose(2, 3, 1, 0),
+        "middle_block.1.qkv.kernel": tensors["middle_block.1.qkv.weight"][..., 0].T,
+    }.items():
+        np.testing.assert_array_equal(flat[ours], theirs)
+    spec = convert.make_spec(network, "net", "eps", "linear")
+    path = tmp_path / "prior.safetensors"
+    priors.save(path, spec, params, dtype=np.float32)
+    loaded, weights = priors.load(path)
+    assert loaded.image_shape == (128, 128, 3) and loaded.scale == 2.0
+    again = priors.flatten(weights)
+    assert all(np.array_equal(flat[k], again[k]) for k in flat)
+
+
+def test_a_converted_prior_denoises(tmp_path, key):
+    config = dataclasses.replace(reduced("aapm_256"), image_size=32)
+    tensors = checkpoint(config)
+    network, params = convert.adm(write(tmp_path, tensors), image_size=32)
+    spec = convert.make_spec(network, "aapm", "eps", "linear")
+    prior = factory.build_prior(spec, params)
+    x = jax.random.normal(key, prior.image_shape)
+    times = jnp.int32(500), jnp.float32(prior.alpha_bar[500])
+    out = jax.jit(prior.denoise)(params, x, *times)
+    assert out.eps.shape == (32, 32)  # the variance half is dropped
+
+
+def broken(change):
+    tensors = checkpoint(VARIANTS["plain"])
+    change(tensors)
+    return tensors
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("out.0.bias"), r"lacks out\.0\.bias\."),
+        (lambda t: t.update(extra=np.zeros(1)), "too many, extra"),
+        (lambda t: t.update({"out.0.bias": np.zeros(3)}), r"out\.0\.bias .* \(3,\)"),
+        (lambda t: t.pop("time_embed.0.weight"), r"no tensor time_embed\.0\.weight"),
+        (lambda t: t.clear(), "no tensor"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused(change, message, tmp_path):
+    path = write(tmp_path, broken(change))
+    with pytest.raises(ValueError, match=message) as caught:
+        convert.adm(path, image_size=128)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_image_size_must_be_given(tmp_path):
+    with pytest.raises(ValueError, match="--preset or --image_size"):
+        convert.adm(str(tmp_path / "absent.pt"))
+
+
+def test_a_conditional_prior_is_refused():
+    network = VARIANTS["openai_256_conditional"]
+    spec = convert.make_spec(network, "cond", "eps", "linear")
+    with pytest.raises(ValueError, match="conditional on 10 classes"):
+        factory.build_prior(spec)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"norm_num_groups": 8}, "norm_num_groups=8"),
+        ({"resnet_time_scale_shift": "scale_shift"}, "attn_norm_num_groups=None"),
+        ({"down_block_types": ["SkipDownBlock2D", "DownBlock2D"]}, "blocks must be"),
+        ({"up_block_types": ["AttnUpBlock2D", "UpBlock2D"]}, "encoder's as"),
+    ],
+)
+def test_a_foreign_architecture_is_refused_by_name(fields, message):
+    usual = {
+        "sample_size": 32,
+        "in_channels": 1,
+        "out_channels": 1,
+        "block_out_channels": [32, 64],
+        "layers_per_block": 1,
+        "down_block_types": ["DownBlock2D", "DownBlock2D"],
+        "up_block_types": ["UpBlock2D", "UpBlock2D"],
+    }
+    assert infer.diffusers_config(usual).widths == (32, 64)
+    with pytest.raises(ValueError, match=message):
+        infer.diffusers_config(usual | fields)
+
+
+def test_the_command_writes_once(tmp_path):
+    path = write(tmp_path, checkpoint(dataclasses.replace(VARIANTS["plain"])))
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "mgdm_jax.convert", path, f"--out={out}"]
+    ok = [*command, "--image_size=128"]
+    done = subprocess.run(ok, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    before = (out / "prior.safetensors").read_bytes()
+    for arguments, line in ((ok, "exists; give --overwrite"), (command, "exists")):
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert done.returncode == 2 and line in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert (out / "prior.safetensors").read_bytes() == before
+
+
+class Bomb:
+    def __reduce__(self):
+        return (open, ("hostile", "w"))
+
+
+def test_a_pickle_is_never_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "bomb.pt"
+    path.write_bytes(pickle.dumps({"weight": Bomb()}))
+    with pytest.raises(ValueError, match=r"more than tensors|not installed"):
+        foreign.read_adm(path)
+    assert not (tmp_path / "hostile").exists()
