@@ -1,4 +1,4 @@
-"""Converted networks compute what PyTorch's do. `make parity` installs what it needs."""
+"""Converted networks compute what PyTorch's do; `make parity` installs it all."""
 
 import dataclasses
 
