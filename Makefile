@@ -27,11 +27,11 @@ experiments-smoke: $(VENV)/test.stamp
 	$(BIN)/python -m experiments.table1_fastmri $$tiny --levels=4 --out=$$out; \
 	$(BIN)/python -m experiments.table2_lidc $$tiny --levels=10 --out=$$out; \
 	$(BIN)/python -m experiments.table3_brats_ablation $$tiny --levels=4 --out=$$out; \
-	$(BIN)/python -m experiments.table4_supervised $$tiny --out=$$out \
+	$(BIN)/python -m experiments.table4_supervised $$tiny --cases=1 --out=$$out \
 		--network=$$out/net/prior.safetensors; \
 	$(BIN)/python -m experiments.fig3_nfe_acceleration $$tiny --accelerations=4 \
 		--nfe=2 --out=$$out; \
-	$(BIN)/python -m experiments.fig_panels $$tiny --figures=fig2,fig12 --out=$$out
+	$(BIN)/python -m experiments.fig_panels $$tiny --figures=fig4 --out=$$out
 
 # Converted networks against PyTorch's; a gigabyte and more of packages.
 parity: $(VENV)/parity.stamp

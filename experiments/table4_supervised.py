@@ -33,6 +33,7 @@ PAPER = {
 }
 """Case -> row -> PSNR and SSIM as the paper prints them."""
 
+_CASES = flags.DEFINE_integer("cases", len(CASES), "The first so many of `CASES`.")
 _NETWORK = flags.DEFINE_string(
     "network", rows.VARIANTS["supervised"]["prior.path"], "Its file."
 )
@@ -42,7 +43,7 @@ def main(argv: list[str]) -> None:
     """Print and write one table a case."""
     del argv
     changes = {"supervised": {"prior.path": _NETWORK.value}}
-    for mask, acceleration in CASES:
+    for mask, acceleration in CASES[: _CASES.value]:
         config = mri_brats.get_config()
         config.data.n_images = tables.N_IMAGES.value
         config.sampler.n_steps = tables.STEPS.value

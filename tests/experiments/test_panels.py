@@ -24,7 +24,7 @@ def test_the_zoom_stays_inside():
 
 def test_a_comparison_has_two_rows_a_slice():
     truth = np.random.default_rng(0).uniform(size=(2, 24, 24)).astype(np.float32)
-    fig = panels.comparison(truth, {"ours": truth, "theirs": 0.5 * truth})
+    fig = panels.comparison(truth, {"ours": 0.9 * truth, "theirs": 0.5 * truth})
     drawn = [ax for ax in fig.axes if ax.get_label() != "<colorbar>"]
     titles = [ax.get_title() for ax in drawn]
     assert len(drawn) == 4 * 3
