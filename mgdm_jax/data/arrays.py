@@ -1,0 +1,125 @@
+"""One array out of the files that people have: .npy, .npz, .h5, .mat, BART's .cfl.
+
+A file of several arrays wants the one's name behind a `#`, as in `scan.h5#kspace`,
+unless it holds one array only, or one of the name that is looked for. No pickle is ever
+loaded. Axes are C-ordered as in the file, but for MATLAB's and BART's, which are
+column-major: their last axis comes first, as with every reader that keeps indices.
+"""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import scipy.io
+
+SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".mat", ".cfl")
+
+
+def read(source: str, name: str) -> np.ndarray:
+    """Return one array of a file.
+
+    Args:
+      source: a path, `#` and a dataset's name behind it where there are several.
+      name: what is looked for, `kspace` say; for messages, and a dataset of that name.
+
+    Raises:
+      ValueError: with one line, if there is no such array.
+    """
+    path, _, asked = source.partition("#")
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ValueError(
+            f"{path}: {name} must be a file of {', '.join(SUFFIXES)}; convert it."
+        )
+    if not os.path.isfile(path):
+        raise ValueError(f"{path}: there is no such file; check the path of {name}.")
+    with _reading(path):
+        names = _names(path, suffix)
+    chosen = asked or (name if name in names else names[0] if len(names) == 1 else "")
+    if chosen not in names:
+        listed = ", ".join(sorted(names)) or "none"
+        raise ValueError(
+            f"{path}: holds the arrays {listed}; say which is {name} by {path}#NAME."
+        )
+    with _reading(path):
+        values = _load(path, suffix, chosen)
+    if not np.issubdtype(values.dtype, np.number) and values.dtype != bool:
+        raise ValueError(f"{path}: {name} must hold numbers, got {values.dtype}.")
+    return values
+
+
+@contextlib.contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """Turn whatever a library raises over a damaged file into one line."""
+    try:
+        yield
+    except Exception as error:
+        reason = str(error).replace("\n", " ") or type(error).__name__
+        raise ValueError(
+            f"{path}: not readable ({reason}); it is truncated, damaged or of another "
+            "format: write it again."
+        ) from None
+
+
+def _names(path: str, suffix: str) -> list[str]:
+    """Return the names of a file's arrays; a file of one has its stem for a name."""
+    match suffix:
+        case ".npz":
+            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+                return list(file.files)
+        case ".mat" if not h5py.is_hdf5(path):
+            return [entry[0] for entry in scipy.io.whosmat(path)]
+        case ".h5" | ".hdf5" | ".mat":
+            return _datasets(path)
+        case _:
+            return [Path(path).stem]
+
+
+def _datasets(path: str) -> list[str]:
+    names: list[str] = []
+
+    def note(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            names.append(name)
+
+    with h5py.File(path, "r") as file:
+        file.visititems(note)
+    return names
+
+
+def _load(path: str, suffix: str, chosen: str) -> np.ndarray:
+    match suffix:
+        case ".npy":
+            return np.load(path, allow_pickle=False)
+        case ".npz":
+            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+                return file[chosen]
+        case ".cfl":
+            return _bart(path)
+        case ".mat" if not h5py.is_hdf5(path):
+            values = scipy.io.loadmat(path, variable_names=[chosen])[chosen]
+            return np.ascontiguousarray(values.T)
+        case _:  # HDF5, which MATLAB 7.3 writes with its axes reversed
+            with h5py.File(path, "r") as file:
+                return _joined(np.asarray(file[chosen]))
+
+
+def _joined(values: np.ndarray) -> np.ndarray:
+    """Return MATLAB's and others' pairs of real and imaginary fields as complex."""
+    for real, imaginary in (("real", "imag"), ("r", "i")):
+        if values.dtype.names == (real, imaginary):
+            return values[real] + 1j * values[imaginary]
+    return values
+
+
+def _bart(path: str) -> np.ndarray:
+    """Return BART's array without its axes of length 1, the last axis first."""
+    lines = Path(path).with_suffix(".hdr").read_text(errors="replace").splitlines()
+    following = [b for a, b in itertools.pairwise(lines) if "Dimensions" in a]
+    shape = tuple(int(word) for word in following[0].split())
+    values = np.fromfile(path, np.complex64)
+    return np.squeeze(values.reshape(shape[::-1]))
