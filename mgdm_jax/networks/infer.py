@@ -121,14 +121,6 @@ def diffusers_config(fields: Mapping[str, Any]) -> UNetConfig:
             "expected 32."
         )
     widths = fields["block_out_channels"]
-    down, up = fields["down_block_types"], fields["up_block_types"]
-    attended = [kind == "AttnDownBlock2D" for kind in down]
-    mirrored = [kind == "AttnUpBlock2D" for kind in reversed(up)]
-    if attended != mirrored or {*down, *up} - set(_BLOCKS):
-        raise ValueError(
-            f"UNet2DModel's blocks must be of {', '.join(_BLOCKS)}, the encoder's as "
-            f"the decoder's, got {list(down)} and {list(up)}."
-        )
     size = fields["sample_size"]
     return UNetConfig(
         image_size=size,
@@ -138,7 +130,7 @@ def diffusers_config(fields: Mapping[str, Any]) -> UNetConfig:
         channel_mult=tuple(width / widths[0] for width in widths),
         n_res_blocks=fields["layers_per_block"],
         attention_resolutions=tuple(
-            size // 2**level for level, yes in enumerate(attended) if yes
+            size // 2**level for level, yes in enumerate(_attended(fields)) if yes
         ),
         n_head_channels=fields.get("attention_head_dim", 8) or max(widths),
         scale_shift_norm=scale_shift,
@@ -148,3 +140,16 @@ def diffusers_config(fields: Mapping[str, Any]) -> UNetConfig:
 
 
 _BLOCKS = ("DownBlock2D", "AttnDownBlock2D", "UpBlock2D", "AttnUpBlock2D")
+
+
+def _attended(fields: Mapping[str, Any]) -> list[bool]:
+    """Return which levels have attention, the finest first."""
+    down, up = fields["down_block_types"], fields["up_block_types"]
+    attended = [kind == "AttnDownBlock2D" for kind in down]
+    mirrored = [kind == "AttnUpBlock2D" for kind in reversed(up)]
+    if attended != mirrored or {*down, *up} - set(_BLOCKS):
+        raise ValueError(
+            f"UNet2DModel's blocks must be of {', '.join(_BLOCKS)}, the encoder's as "
+            f"the decoder's, got {list(down)} and {list(up)}."
+        )
+    return attended
