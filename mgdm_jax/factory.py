@@ -94,11 +94,20 @@ def build(config: Config) -> Setup:
         clip_denoised=config.prior.clip_denoised,
         clip_gradient=config.prior.clip_gradient,
     )
+    sampler = make(prior, config)
+    return Setup(prior, load_measurements(config, prior.image_shape), sampler)
+
+
+def make(prior: Prior, config: Config) -> Sampler:
+    """Return the sampler of `config.method` and `config.sampler`, not jitted.
+
+    Raises:
+      ValueError: with one line, for settings that cannot work.
+    """
     chosen = config.sampler
     travel = methods.travel(config)
     grid = prior.grid(chosen.n_steps, chosen.time_grid, chosen.start, travel)
-    sampler = bind(prior, methods.make_process(config), grid)
-    return Setup(prior, load_measurements(config, prior.image_shape), sampler)
+    return bind(prior, methods.make_process(config), grid)
 
 
 def load_prior(

@@ -6,7 +6,7 @@ units, [h, w] or [h, w, 2] shown by magnitude.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -73,6 +73,31 @@ def panel(
         row[0].set_ylabel(label)
     fig.colorbar(error, ax=grid[:, 3], label="absolute error (operator units)")
     fig.supxlabel(f"{note}  PSNR and SSIM: {metrics.CONVENTION}".strip(), size="small")
+    return fig
+
+
+def maps(stacks: Mapping[str, np.ndarray], *, most: int = 4) -> figure.Figure:
+    """Return a row an image and a column a stack, deviations on scales of their own.
+
+    Args:
+      stacks: name -> [n, h, w] or [n, h, w, 2]; "mean" and "baseline" share the window
+        of images, every other one has a colour bar.
+      most: images shown, evenly spaced.
+    """
+    columns = {name: magnitude(stack) for name, stack in stacks.items()}
+    n = len(next(iter(columns.values())))
+    shown = np.linspace(0, n - 1, min(n, most)).round().astype(int)
+    size = 1.15 * len(columns) * TILE_INCHES, len(shown) * 1.2 * TILE_INCHES
+    fig = figure.Figure(size, layout="compressed")
+    grid = fig.subplots(len(shown), len(columns), squeeze=False)
+    for axes_column, (name, stack) in zip(grid.T, columns.items(), strict=True):
+        is_image = name in ("mean", "baseline")
+        window = FULL_WINDOW if is_image else (0.0, float(stack[shown].max()))
+        cmap = "gray" if is_image else "inferno"
+        for ax, index in zip(axes_column, shown, strict=True):
+            drawn = _show(ax, stack[index], name, window, cmap)
+        if not is_image:
+            fig.colorbar(drawn, ax=axes_column, shrink=0.8)
     return fig
 
 

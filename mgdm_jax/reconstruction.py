@@ -33,9 +33,30 @@ class Reconstruction(NamedTuple):
     info: StepInfo
 
 
+class Programs(NamedTuple):
+    """The compiled parts of a reconstruction; made once, for any key and numbers.
+
+    Attributes:
+      sample: (keys, params, problems, guidance) -> (images, diagnostics).
+      finish: (problems, images, region) -> see `_finish`.
+    """
+
+    sample: Callable
+    finish: Callable
+
+
+def compiled(sampler: Sampler, measurements: Measurements) -> Programs:
+    """Return the programs of a sampler on problems of one kind, on all devices."""
+    axes = measurements.axes
+    return Programs(
+        sample=jax.jit(batched(sampler, axes, devices.mesh())),
+        finish=jax.jit(jax.vmap(_finish, in_axes=(axes, 0, None))),
+    )
+
+
 def reconstruct(
     key: Array,
-    sampler: Sampler,
+    sampler: Sampler | Programs,
     prior: Prior,
     measurements: Measurements,
     guidance: Guidance,
@@ -46,7 +67,7 @@ def reconstruct(
 
     Args:
       key: typed random key.
-      sampler: from `factory.make_sampler`.
+      sampler: from `factory.make_sampler`, or what `compiled` makes of it.
       prior: gives the weights.
       measurements: n problems.
       guidance: ζ, λ, ρ, η.
@@ -57,15 +78,15 @@ def reconstruct(
     n, mesh, region = len(measurements), devices.mesh(), measurements.region
     keys = jax.random.split(key, n)
     params = devices.replicate(mesh, prior.params)
-    sample = jax.jit(batched(sampler, measurements.axes, mesh))
-    finish = jax.jit(jax.vmap(_finish, in_axes=(measurements.axes, 0, None)))
+    made = isinstance(sampler, Programs)
+    programs = sampler if made else compiled(sampler, measurements)
     size = devices.padded(min(batch_size, n), mesh)
     parts = []
     for start in range(0, n, size):
         index = np.minimum(np.arange(start, start + size), n - 1)
         problem = measurements.problem(index)
-        image, info = sample(keys[index], params, problem, guidance)
-        image, baseline, residual, diverged = finish(problem, image, region)
+        image, info = programs.sample(keys[index], params, problem, guidance)
+        image, baseline, residual, diverged = programs.finish(problem, image, region)
         part = Reconstruction(image, baseline, residual, diverged, info)
         done = min(size, n - start)
         parts.append(jax.tree.map(lambda v, m=done: np.asarray(v)[:m], part))

@@ -1,4 +1,4 @@
-"""Measurements from the user's own HDF5 files.
+"""Measurements from the user's own arrays, of an HDF5 file or of several files.
 
 The one place where a file's conventions (centred k-space, pixel units, scales) become
 the operators'.
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgdm_jax import measurements
-from mgdm_jax.data import hdf5
+from mgdm_jax.data import arrays, hdf5
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import fourier, projection, radon, sense
@@ -28,12 +28,26 @@ def read(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     Raises:
       ValueError: with one line, if file, task and prior do not fit together.
     """
-    return (_ct if config.task.kind == "ct" else _mri)(config, image_shape)
-
-
-def _mri(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     path = config.data.path
-    file = hdf5.read_mri(path)
+    if config.task.kind == "ct":
+        return from_ct(path, hdf5.read_ct(path), config, image_shape)
+    return from_mri(path, hdf5.read_mri(path), config, image_shape)
+
+
+def from_mri(
+    path: str, file: hdf5.MriFile, config: Config, image_shape: tuple[int, ...]
+) -> Measurements:
+    """Return the measurements of checked MRI arrays.
+
+    Args:
+      path: where they come from, for messages and facts.
+      file: see `hdf5.check_mri`.
+      config: see `defaults.reconstruction`.
+      image_shape: the prior's, `(h, w)` or `(h, w, 2)`.
+
+    Raises:
+      ValueError: with one line, if arrays, task and prior do not fit together.
+    """
     n = min(config.data.n_images, len(file.kspace))
     kspace, size = file.kspace[:n], file.kspace.shape[-2:]
     measurements.check_size(path, size, image_shape)
@@ -121,9 +135,14 @@ def _file_reference(
     return np.abs(scaled).astype(np.float32)
 
 
-def _ct(config: Config, image_shape: tuple[int, ...]) -> Measurements:
-    path = config.data.path
-    file = hdf5.read_ct(path)
+def from_ct(
+    path: str, file: hdf5.CtFile, config: Config, image_shape: tuple[int, ...]
+) -> Measurements:
+    """Return the measurements of checked CT arrays; see `from_mri`.
+
+    Raises:
+      ValueError: with one line, if arrays, task and prior do not fit together.
+    """
     n = min(config.data.n_images, len(file.sinogram))
     detectors = file.sinogram.shape[-1]
     measurements.check_size(path, (detectors, detectors), image_shape)
@@ -147,3 +166,56 @@ def _ct(config: Config, image_shape: tuple[int, ...]) -> Measurements:
         region=region,
         facts=facts,
     )
+
+
+def mri_arrays(
+    kspace: str,
+    mask: str | None,
+    maps: str | None,
+    *,
+    centered: bool = True,
+    scale: float | None = None,
+) -> hdf5.MriFile:
+    """Return checked arrays of an MRI scan.
+
+    Args:
+      kspace: file of [n, (c,) h, w], or of one slice [(c,) h, w].
+      mask: file of [h, w] or [w]; without one, where any k-space is not zero.
+      maps: file of [(n,) c, h, w]; with it k-space has coils.
+      centered: whether DC lies at N//2.
+      scale: image value that 1 stands for; estimated without one.
+
+    Raises:
+      ValueError: with one line, if the arrays cannot be used.
+    """
+    values = arrays.read(kspace, "kspace")
+    coils = None if maps is None else arrays.read(maps, "sensitivity_maps")
+    if values.ndim == (2 if coils is None else 3):
+        values = values[None]
+    if mask is None:
+        axes = tuple(range(values.ndim - 2))
+        sampled = np.any(values != 0, axis=axes).astype(np.float32)
+    else:
+        sampled = arrays.read(mask, "mask")
+    contents = hdf5.MriFile(values, sampled, coils, None, centered, scale)
+    hdf5.check_mri(contents)
+    return contents
+
+
+def ct_arrays(sinogram: str, angles: str, scale: float | None = None) -> hdf5.CtFile:
+    """Return checked arrays of a CT scan.
+
+    Args:
+      sinogram: file of [n, v, d], or of one slice [v, d].
+      angles: file of [v], degrees.
+      scale: image value that 1 stands for; 1 without one.
+
+    Raises:
+      ValueError: with one line, if the arrays cannot be used.
+    """
+    values = arrays.read(sinogram, "sinogram")
+    values = values[None] if values.ndim == 2 else values
+    degrees = np.atleast_1d(np.squeeze(arrays.read(angles, "angles_deg")))
+    contents = hdf5.CtFile(values, degrees, None, 1.0 if scale is None else scale)
+    hdf5.check_ct(contents)
+    return contents

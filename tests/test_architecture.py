@@ -16,12 +16,12 @@ FENCES = {
     "grain": ("data/", "checkpoints.py"),
     "h5py": ("data/",),
     "ml_collections": ("defaults.py", "run.py", "train.py"),
-    "absl": ("run.py", "train.py", "convert.py"),
+    "absl": ("run.py", "train.py", "convert.py", "reconstruct.py"),
     "jax_cosmo": ("schedules.py",),
     "matplotlib": ("figures.py",),
     "safetensors": ("priors.py", "foreign.py"),
     "torch": ("foreign.py",),
-    "tqdm": ("run.py", "train.py"),
+    "tqdm": ("run.py", "train.py", "reconstruct.py"),
     "optax": ("training.py", "samplers/red_diff.py"),
     "scipy": ("data/", "operators/"),
 }
@@ -44,7 +44,7 @@ LAYERS = {
 }
 """First part of a module's name -> what it may import of ours."""
 
-COMMANDS = {"run", "train", "convert"}
+COMMANDS = {"run", "train", "convert", "reconstruct"}
 
 IMPURE = {"print", "jit", "jax.jit", "jax.debug", "jax.config"}
 """What `LAYERS` leave to their callers."""

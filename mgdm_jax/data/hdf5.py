@@ -83,12 +83,17 @@ def read_mri(path: Path) -> MriFile:
             centered=checks.flag("centered", attributes.get("centered", True)),
             scale=checks.scale(attributes.get("scale")),
         )
-        checks.kspace(contents.kspace)
-        checks.mask(contents.mask, contents.kspace)
-        checks.sensitivity_maps(contents.sensitivity_maps, contents.kspace.shape)
-        n, *_, h, w = contents.kspace.shape
-        checks.reference(contents.reference, (n, h, w))
+        check_mri(contents)
     return contents
+
+
+def check_mri(contents: MriFile) -> None:
+    """Raise a ValueError of one line unless the arrays fit together."""
+    checks.kspace(contents.kspace)
+    checks.mask(contents.mask, contents.kspace)
+    checks.sensitivity_maps(contents.sensitivity_maps, contents.kspace.shape)
+    n, *_, h, w = contents.kspace.shape
+    checks.reference(contents.reference, (n, h, w))
 
 
 def read_ct(path: Path) -> CtFile:
@@ -100,12 +105,17 @@ def read_ct(path: Path) -> CtFile:
     with _blaming(path):
         arrays, attributes = _read(path, ("sinogram", "angles_deg"), ("reference",))
         contents = CtFile(**arrays, scale=checks.scale(attributes.get("scale")) or 1.0)
-        checks.sinogram(contents.sinogram)
-        n, v, d = contents.sinogram.shape
-        checks.angles(contents.angles_deg, v)
-        checks.reference(contents.reference, (n, d, d))
-        checks.real("reference", contents.reference)
+        check_ct(contents)
     return contents
+
+
+def check_ct(contents: CtFile) -> None:
+    """Raise a ValueError of one line unless the arrays fit together."""
+    checks.sinogram(contents.sinogram)
+    n, v, d = contents.sinogram.shape
+    checks.angles(contents.angles_deg, v)
+    checks.reference(contents.reference, (n, d, d))
+    checks.real("reference", contents.reference)
 
 
 def write_reconstructions(

@@ -1,0 +1,105 @@
+"""Several samples of every image, and what they agree and disagree on."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mgdm_jax import reconstruction
+from mgdm_jax.factory import Prior, Sampler
+from mgdm_jax.guidance import proximal
+from mgdm_jax.measurements import Measurements
+from mgdm_jax.types import Array, Guidance, Problem
+
+
+class Posterior(NamedTuple):
+    """Summaries of k samples of n images, operator units.
+
+    Attributes:
+      mean: [n, …image].
+      std: [n, h, w] standard deviation of each pixel, of complex images that of the
+        distance from the mean; zero for one sample.
+      null_space: [n, h, w] magnitude of (I - A†A) mean: what the measurements say
+        nothing about and the prior alone put there.
+      samples: [k, n, …image].
+      baseline: [n, …image], zero-filled or filtered back-projection.
+      data_residual: [k, n] ‖y - A x‖ / ‖y‖.
+      diverged: [k, n] bool; a diverged sample is blank and spoils the mean.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    null_space: np.ndarray
+    samples: np.ndarray
+    baseline: np.ndarray
+    data_residual: np.ndarray
+    diverged: np.ndarray
+
+
+def sample(
+    key: Array,
+    n_samples: int,
+    sampler: Sampler,
+    prior: Prior,
+    measurements: Measurements,
+    guidance: Guidance,
+    batch_size: int,
+    progress: Callable[[int], Any] | None = None,
+) -> Posterior:
+    """Sample every image n_samples times; the first sample is `reconstruct`'s own.
+
+    Args:
+      key: typed random key.
+      n_samples: samples of each image.
+      sampler: see `reconstruction.reconstruct`, and so the rest.
+      prior: gives the weights.
+      measurements: n problems.
+      guidance: ζ, λ, ρ, η.
+      batch_size: images in one program.
+      progress: called after each batch with the images it finished.
+
+    Raises:
+      ValueError: if n_samples is not positive.
+    """
+    if n_samples < 1:
+        raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
+    keys = [key, *(jax.random.fold_in(key, i) for i in range(1, n_samples))]
+    programs = reconstruction.compiled(sampler, measurements)
+    runs = [
+        reconstruction.reconstruct(
+            k, programs, prior, measurements, guidance, batch_size, progress
+        )
+        for k in keys
+    ]
+    samples = np.stack([run.images for run in runs])
+    mean = samples.mean(0)
+    return Posterior(
+        mean=mean,
+        std=_magnitude(np.sqrt(((samples - mean) ** 2).mean(0)), mean.ndim),
+        null_space=_magnitude(unseen(measurements, mean), mean.ndim),
+        samples=samples,
+        baseline=runs[0].baseline,
+        data_residual=np.stack([run.data_residual for run in runs]),
+        diverged=np.stack([run.diverged for run in runs]),
+    )
+
+
+def unseen(measurements: Measurements, images: np.ndarray) -> np.ndarray:
+    """Return (I - A†A) x of images [n, …image], one operator at a time."""
+    axes = measurements.axes
+
+    def project(problem: Problem, image: Array) -> Array:
+        nothing = problem._replace(measurement=jnp.zeros_like(problem.measurement))
+        return proximal.exact(nothing, image, jnp.float32(0))
+
+    run = jax.jit(jax.vmap(project, in_axes=(axes, 0)))
+    each = (measurements.problem(np.array([i])) for i in range(len(images)))
+    pairs = zip(each, images, strict=True)
+    return np.concatenate([run(problem, image[None]) for problem, image in pairs])
+
+
+def _magnitude(values: np.ndarray, ndim: int) -> np.ndarray:
+    """Return [n, h, w] of [n, h, w] or of two channels [n, h, w, 2]."""
+    return np.linalg.norm(values, axis=-1) if ndim == 4 else np.abs(values)

@@ -1,0 +1,161 @@
+"""A scan of the user's own from arrays to files, and the summaries of its samples."""
+
+import subprocess
+import sys
+
+import h5py
+import jax
+import numpy as np
+import pytest
+import tiny
+
+from mgdm_jax import defaults, factory, posterior, reconstruct, scans
+from mgdm_jax.data import samples
+from mgdm_jax.operators import masks
+from mgdm_jax.types import Guidance
+
+
+def kspace_of(images):
+    """Return centred orthonormal k-space, straight from its formula."""
+    shifted = np.fft.ifftshift(images, (-2, -1))
+    return np.fft.fftshift(np.fft.fft2(shifted, norm="ortho"), (-2, -1))
+
+
+@pytest.fixture
+def scan(tmp_path):
+    """Write one brain slice's k-space and mask; return their paths."""
+    image = samples.load_volume("brain", "test", "colin27")[50]
+    mask = masks.make_mask("equispaced", image.shape, 4, 0)
+    np.save(tmp_path / "k.npy", (7.0 * kspace_of(image) * mask).astype(np.complex64))
+    np.save(tmp_path / "m.npy", mask)
+    return str(tmp_path / "k.npy"), str(tmp_path / "m.npy")
+
+
+def config(method="ddnm"):
+    made = defaults.reconstruction()
+    made.method, made.sampler.n_steps = method, 2
+    return made
+
+
+def test_the_mask_is_where_kspace_is_not_zero(scan):
+    kspace, mask = scan
+    given = scans.mri_arrays(kspace, mask, None)
+    found = scans.mri_arrays(kspace, None, None)
+    np.testing.assert_array_equal(found.mask, given.mask)
+    assert found.kspace.shape == (1, 120, 120)
+
+
+def test_coils_and_slices(tmp_path):
+    rng = np.random.default_rng(0)
+    maps = rng.normal(size=(3, 8, 8)) + 1j
+    np.save(tmp_path / "maps.npy", maps)
+    for shape in ((3, 8, 8), (2, 3, 8, 8)):
+        np.save(tmp_path / "k.npy", rng.normal(size=shape) + 1j)
+        files = (str(tmp_path / name) for name in ("k.npy", "maps.npy"))
+        got = scans.mri_arrays(next(files), None, next(files))
+        assert got.kspace.shape[-3:] == (3, 8, 8) and got.kspace.ndim == 4
+
+
+def test_samples_and_their_summaries(scan, tmp_path):
+    kspace, mask = scan
+    made = config()
+    prior = tiny.write_prior(tmp_path, 120, 2)
+    contents = scans.mri_arrays(kspace, mask, None, scale=7.0)
+    found, measured = reconstruct.reconstruct(contents, kspace, prior, made, 3)
+    assert found.samples.shape == (3, 1, 120, 120, 2)
+    np.testing.assert_allclose(found.mean, found.samples.mean(0), atol=1e-6)
+    spread = np.linalg.norm(found.samples - found.mean, axis=-1)
+    want = np.sqrt((spread**2).mean(0))
+    np.testing.assert_allclose(found.std, want, atol=1e-5)
+    assert found.std.max() > 1e-3 and not found.diverged.any()
+    assert made.task.kind == "mri_complex" and made.task.acceleration == 4
+    back = np.asarray(measured.operator.forward(found.mean[0]))
+    np.testing.assert_allclose(back, measured.measurement[0], atol=1e-4)
+    reconstruct.write(tmp_path / "out.npy", found, measured.scale)
+    written = np.load(tmp_path / "out.npy")
+    assert written.shape == (1, 120, 120) and np.iscomplexobj(written)
+    again = kspace_of(written[0]) * np.load(mask)
+    np.testing.assert_allclose(again, np.load(kspace), atol=7e-3)
+
+
+def test_the_null_space_is_what_the_measurements_do_not_see(scan, tmp_path):
+    kspace, mask = scan
+    contents = scans.mri_arrays(kspace, mask, None, scale=7.0)
+    measured = reconstruct.measured(contents, kspace, config(), (120, 120, 2))
+    x = np.random.default_rng(0).normal(size=(1, 120, 120, 2)).astype(np.float32)
+    unseen = posterior.unseen(measured, x)
+    complex_ = unseen[0, ..., 0] + 1j * unseen[0, ..., 1]
+    spectrum = kspace_of(complex_)
+    sampled = np.load(mask) > 0
+    assert np.abs(spectrum[..., sampled]).max() < 1e-4
+    whole = kspace_of(x[0, ..., 0] + 1j * x[0, ..., 1])
+    np.testing.assert_allclose(spectrum[~sampled], whole[~sampled], atol=1e-4)
+
+
+def test_one_sample_is_the_run_s_own(scan, tmp_path):
+    from mgdm_jax import reconstruction
+
+    kspace, mask = scan
+    made = config()
+    prior = factory.load_prior(tiny.write_prior(tmp_path, 120, 2))
+    contents = scans.mri_arrays(kspace, mask, None)
+    measured = reconstruct.measured(contents, kspace, made, prior.image_shape)
+    sampler = factory.make(prior, made)
+    numbers = Guidance.of(zeta=0.0, lam=0.0, rho=0.0, eta=1.0)
+    args = (sampler, prior, measured, numbers, 4)
+    found = posterior.sample(jax.random.key(3), 1, *args)
+    want = reconstruction.reconstruct(jax.random.key(3), *args)
+    np.testing.assert_array_equal(found.samples[0], want.images)
+    assert not found.std.any()
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".h5", ".png"])
+def test_the_command_writes_every_format_once(suffix, scan, tmp_path):
+    kspace, mask = scan
+    out = tmp_path / f"out{suffix}"
+    prior = tiny.write_prior(tmp_path, 120, 2)
+    command = [sys.executable, "-m", "mgdm_jax.reconstruct", f"--prior={prior}"]
+    command += [f"--kspace={kspace}", f"--mask={mask}", f"--out={out}"]
+    command += ["--n_steps=2", "--n_samples=2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "data residual" in done.stdout
+    before = out.read_bytes()
+    if suffix == ".h5":
+        with h5py.File(out) as file:
+            assert file["samples"].shape == (2, 1, 120, 120)
+            assert set(file) >= {"reconstruction", "std", "null_space", "baseline"}
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 2 and "exists" in done.stderr.splitlines()[-1]
+    assert out.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir() if "out" in p.name] == [out.name]
+
+
+def test_a_sinogram_and_its_angles(tmp_path):
+    angles = np.array([0.0, 60.0, 120.0])
+    np.save(tmp_path / "a.npy", angles[None])
+    np.save(tmp_path / "s.npy", np.random.default_rng(0).uniform(size=(3, 32)))
+    contents = scans.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
+    made = config()
+    measured = reconstruct.measured(contents, "s.npy", made, (32, 32))
+    assert made.task.kind == "ct" and made.task.n_views == 3
+    assert measured.measurement.shape == (1, 3, 32)
+    with pytest.raises(ValueError, match="is sinogram transposed"):
+        np.save(tmp_path / "s.npy", np.ones((32, 3)))
+        scans.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("out.tiff", "must end in"),
+        ("there.npy", "exists; give another"),
+        ("absent/out.npy", "no folder that can be written"),
+    ],
+)
+def test_targets_that_cannot_be_are_refused(out, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.npy").write_bytes(b"mine")
+    with pytest.raises(ValueError, match=message):
+        reconstruct.check_target(out, overwrite=False)
+    assert (tmp_path / "there.npy").read_bytes() == b"mine"
