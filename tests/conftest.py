@@ -1,4 +1,11 @@
-"""Strict numerics for every test, and one key."""
+"""Strict numerics for every test, quick compilation, and one key."""
+
+import os
+
+# Read when XLA first compiles: tiny problems take far longer to optimise than to run.
+os.environ["XLA_FLAGS"] = (
+    f"--xla_backend_optimization_level=0 {os.environ.get('XLA_FLAGS', '')}"
+)
 
 import jax
 import pytest
