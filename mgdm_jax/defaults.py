@@ -117,6 +117,18 @@ def starting_values() -> Config:
     return tuned
 
 
+def set_tuned(config: Config, tuned: dict[str, dict[str, tuple]]) -> None:
+    """Put numbers chosen on validation, level -> method -> (ζ, λ, ρ, η), into `tuned`.
+
+    Those of other levels stay; methods that are not named keep their starting values.
+    """
+    for level, methods in tuned.items():
+        for method, numbers in methods.items():
+            if method not in config.tuned:
+                config.tuned[method] = {}
+            config.tuned[method][level] = numbers
+
+
 def shrink(config: Config, arg: str) -> Config:
     """Return the variant `:smoke` (seconds), `:demo` (a minute), or config itself.
 

@@ -46,3 +46,14 @@ def test_given_numbers_win():
     numbers = hyperparameters.resolve(made)
     assert (numbers.zeta, numbers.lam) == (0.0, pytest.approx(0.1))
     assert numbers.eta == 0.5
+
+
+def test_chosen_numbers_join_the_starting_values():
+    made = defaults.reconstruction()
+    defaults.set_tuned(made, {"8": {"mgdm": (9.0, 0.0, 0.0, 1.0), "new": (1.0,) * 4}})
+    made.task.acceleration = 8.0
+    assert hyperparameters.resolve(made).zeta == 9.0
+    made.task.acceleration = 4.0
+    assert hyperparameters.resolve(made).zeta == 1.0
+    made.method = "new"
+    assert hyperparameters.resolve(made).lam == 1.0
