@@ -206,7 +206,7 @@ def load_measurements(config: Config, image_shape: tuple[int, ...]) -> Measureme
             "this configuration runs on data of yours; give --config.data.path, an "
             "HDF5 file of measurements."
         )
-    _check_kind(config.task, image_shape)
+    check_kind(config.task, image_shape)
     if config.data.path and config.task.kind in PHOTOGRAPHIC:
         raise ValueError(
             f"task.kind={config.task.kind} is simulated from the embedded sample; "
@@ -221,7 +221,7 @@ def load_measurements(config: Config, image_shape: tuple[int, ...]) -> Measureme
     return read(config, image_shape)
 
 
-def _check_kind(task: Config, image_shape: tuple[int, ...]) -> None:
+def check_kind(task: Config, image_shape: tuple[int, ...]) -> None:
     """Refuse a task of an unknown kind, or one that the prior's images do not fit."""
     channels = {"mri_real": 1, "mri_complex": 2, "ct": 1}
     channels |= dict.fromkeys(PHOTOGRAPHIC, 1)

@@ -13,6 +13,9 @@ from mgdm_jax.guidance import proximal
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.types import Array, Guidance, Problem
 
+SAMPLE_STREAM = 2**31 - 2
+"""Folded into the key first: `fold_in(key, i)` alone is image i's key of the run."""
+
 
 class Posterior(NamedTuple):
     """Summaries of k samples of n images, operator units.
@@ -26,7 +29,7 @@ class Posterior(NamedTuple):
       samples: [k, n, …image].
       baseline: [n, …image], zero-filled or filtered back-projection.
       data_residual: [k, n] ‖y - A x‖ / ‖y‖.
-      diverged: [k, n] bool; a diverged sample is blank and spoils the mean.
+      diverged: [k, n] bool; a diverged sample is blank and in no summary.
     """
 
     mean: np.ndarray
@@ -65,7 +68,8 @@ def sample(
     """
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
-    keys = [key, *(jax.random.fold_in(key, i) for i in range(1, n_samples))]
+    stream = jax.random.fold_in(key, SAMPLE_STREAM)
+    keys = [key, *(jax.random.fold_in(stream, i) for i in range(1, n_samples))]
     programs = reconstruction.compiled(sampler, measurements)
     runs = [
         reconstruction.reconstruct(
@@ -74,20 +78,27 @@ def sample(
         for k in keys
     ]
     samples = np.stack([run.images for run in runs])
-    mean = samples.mean(0)
+    diverged = np.stack([run.diverged for run in runs])
+    used = ~diverged.reshape(diverged.shape + (1,) * (samples.ndim - 2))
+    count = np.maximum(used.sum(0), 1)
+    mean = (samples * used).sum(0) / count
+    variance = ((samples - mean) ** 2 * used).sum(0) / count
     return Posterior(
         mean=mean,
-        std=_magnitude(np.sqrt(((samples - mean) ** 2).mean(0)), mean.ndim),
+        std=_magnitude(np.sqrt(variance), mean.ndim),
         null_space=_magnitude(unseen(measurements, mean), mean.ndim),
         samples=samples,
         baseline=runs[0].baseline,
         data_residual=np.stack([run.data_residual for run in runs]),
-        diverged=np.stack([run.diverged for run in runs]),
+        diverged=diverged,
     )
 
 
 def unseen(measurements: Measurements, images: np.ndarray) -> np.ndarray:
-    """Return (I - A†A) x of images [n, …image], one operator at a time."""
+    """Return (I - A†A) x of images [n, …image], one operator at a time.
+
+    Exact where the operator's spectrum is known, else by conjugate gradients.
+    """
     axes = measurements.axes
 
     def project(problem: Problem, image: Array) -> Array:

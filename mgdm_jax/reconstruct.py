@@ -12,6 +12,7 @@ several; shapes, orders and units as in `data.hdf5`, one slice without its axis 
 what the measurements do not determine and the baseline; `.png` shows these.
 """
 
+import copy
 import os
 import sys
 from pathlib import Path
@@ -41,15 +42,21 @@ def measured(
     Raises:
       ValueError: with one line, if they do not fit the prior.
     """
+    is_ct = isinstance(contents, hdf5.CtFile)
+    kind = "mri_real" if len(image_shape) == 2 else "mri_complex"
+    config.task.kind = "ct" if is_ct else kind
+    factory.check_kind(config.task, image_shape)
+    # The null-space map wants the spectrum, whatever the method does.
+    spectral = copy.deepcopy(config)
+    spectral.method = "mgdm"
     if isinstance(contents, hdf5.CtFile):
-        config.task.kind, config.task.n_views = "ct", len(contents.angles_deg)
-        config.data.n_images = len(contents.sinogram)
-        return scans.from_ct(source, contents, config, image_shape)
-    config.task.kind = "mri_real" if len(image_shape) == 2 else "mri_complex"
-    config.data.n_images = len(contents.kspace)
+        config.task.n_views = len(contents.angles_deg)
+        spectral.data.n_images = len(contents.sinogram)
+        return scans.from_ct(source, contents, spectral, image_shape)
     whole = np.broadcast_to(contents.mask, contents.kspace.shape[-2:])
     config.task.acceleration = float(masks.nominal_acceleration(whole))
-    return scans.from_mri(source, contents, config, image_shape)
+    spectral.data.n_images = len(contents.kspace)
+    return scans.from_mri(source, contents, spectral, image_shape)
 
 
 def write(path: Path, found: posterior.Posterior, scale: np.ndarray) -> None:
@@ -68,8 +75,8 @@ def write(path: Path, found: posterior.Posterior, scale: np.ndarray) -> None:
             "baseline": _in_scan_units(found.baseline, scale),
             "samples": np.stack([_in_scan_units(x, scale) for x in found.samples]),
         }
-        residual = {"data_residual": found.data_residual}
-        hdf5.write_reconstructions(path, stacks, residual)
+        facts = {"data_residual": found.data_residual, "diverged": found.diverged}
+        hdf5.write_reconstructions(path, stacks, facts)
         return
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
@@ -164,8 +171,12 @@ def _define_flags() -> None:
 def _run(given: flags.FlagValues) -> None:
     path = check_target(given.out, given.overwrite)
     is_ct = bool(given.sinogram and given.angles)
-    if bool(given.kspace) == is_ct:
-        raise ValueError("give either --kspace, or --sinogram and --angles.")
+    of_mri, of_ct = ("kspace", "mask", "maps"), ("sinogram", "angles")
+    foreign = [name for name in (of_mri if is_ct else of_ct) if given[name].value]
+    if foreign or not (is_ct or given.kspace):
+        raise ValueError(
+            "give either --kspace (--mask, --maps), or --sinogram and --angles."
+        )
     config = defaults.reconstruction()
     config.method, config.task.noise_std = given.method, given.noise_std
     config.sampler.n_steps, config.sampler.seed = given.n_steps, given.seed

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgdm_jax import measurements
-from mgdm_jax.data import arrays, hdf5
+from mgdm_jax.data import arrays, checks, hdf5
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import fourier, projection, radon, sense
@@ -192,14 +192,23 @@ def mri_arrays(
     coils = None if maps is None else arrays.read(maps, "sensitivity_maps")
     if values.ndim == (2 if coils is None else 3):
         values = values[None]
-    if mask is None:
-        axes = tuple(range(values.ndim - 2))
-        sampled = np.any(values != 0, axis=axes).astype(np.float32)
-    else:
-        sampled = arrays.read(mask, "mask")
+    sampled = _sampled(values) if mask is None else arrays.read(mask, "mask")
+    scale = checks.scale(scale)
     contents = hdf5.MriFile(values, sampled, coils, None, centered, scale)
     hdf5.check_mri(contents)
     return contents
+
+
+def _sampled(kspace: np.ndarray) -> np.ndarray:
+    """Return the mask [h, w] that k-space [n, (c,) h, w] itself shows."""
+    each = kspace != 0
+    each = each.any(axis=1) if each.ndim == 4 else each
+    if (each != each[:1]).any():
+        raise ValueError(
+            "the slices are not zero in the same places of k-space, so no one mask "
+            "serves all; give --mask, or reconstruct the slices one at a time."
+        )
+    return each[0].astype(np.float32)
 
 
 def ct_arrays(sinogram: str, angles: str, scale: float | None = None) -> hdf5.CtFile:
@@ -216,6 +225,6 @@ def ct_arrays(sinogram: str, angles: str, scale: float | None = None) -> hdf5.Ct
     values = arrays.read(sinogram, "sinogram")
     values = values[None] if values.ndim == 2 else values
     degrees = np.atleast_1d(np.squeeze(arrays.read(angles, "angles_deg")))
-    contents = hdf5.CtFile(values, degrees, None, 1.0 if scale is None else scale)
+    contents = hdf5.CtFile(values, degrees, None, checks.scale(scale) or 1.0)
     hdf5.check_ct(contents)
     return contents

@@ -159,3 +159,84 @@ def test_targets_that_cannot_be_are_refused(out, message, tmp_path, monkeypatch)
     with pytest.raises(ValueError, match=message):
         reconstruct.check_target(out, overwrite=False)
     assert (tmp_path / "there.npy").read_bytes() == b"mine"
+
+
+def test_no_sample_shares_a_key_with_an_image_of_another(scan, tmp_path, monkeypatch):
+    """`fold_in(key, i)` alone is `split(key, n)[i]`, the key of image i."""
+    from mgdm_jax import reconstruction
+
+    used = []
+
+    def record(key, *args):
+        used.append(key)
+        n, shape = 4, (4, 8, 8)
+        blank = np.zeros(n, bool)
+        return reconstruction.Reconstruction(
+            np.ones(shape), np.ones(shape), np.zeros(n), blank, None
+        )
+
+    monkeypatch.setattr(posterior.reconstruction, "reconstruct", record)
+    monkeypatch.setattr(posterior.reconstruction, "compiled", lambda *_: None)
+    monkeypatch.setattr(posterior, "unseen", lambda _, images: images)
+    posterior.sample(jax.random.key(0), 4, None, None, None, None, 4)
+    keys = [k for key in used for k in (key, *jax.random.split(key, 4))]
+    data = [tuple(jax.random.key_data(key).tolist()) for key in keys]
+    assert len(used) == 4 and len(set(data)) == len(data)
+
+
+def test_a_diverged_sample_is_in_no_summary(monkeypatch):
+    from mgdm_jax import reconstruction
+
+    images = iter(
+        (np.full((1, 4, 4), 2.0), np.zeros((1, 4, 4)), np.full((1, 4, 4), 4.0))
+    )
+    flags = iter(([False], [True], [False]))
+
+    def drawn(*args):
+        image = next(images)
+        return reconstruction.Reconstruction(
+            image, image, np.zeros(1), np.array(next(flags)), None
+        )
+
+    monkeypatch.setattr(posterior.reconstruction, "reconstruct", drawn)
+    monkeypatch.setattr(posterior.reconstruction, "compiled", lambda *_: None)
+    monkeypatch.setattr(posterior, "unseen", lambda _, images: images)
+    found = posterior.sample(jax.random.key(0), 3, None, None, None, None, 1)
+    np.testing.assert_allclose(found.mean, 3.0)
+    np.testing.assert_allclose(found.std, 1.0)
+
+
+def test_slices_of_different_masks_need_one(tmp_path):
+    values = np.ones((2, 8, 8), complex)
+    values[0, :, ::2] = values[1, :, 1::2] = 0
+    np.save(tmp_path / "k.npy", values)
+    with pytest.raises(ValueError, match="give --mask"):
+        scans.mri_arrays(str(tmp_path / "k.npy"), None, None)
+
+
+@pytest.mark.parametrize("scale", [0.0, -2.0, float("nan")])
+def test_a_scale_that_is_none_is_refused(scale, scan):
+    with pytest.raises(ValueError, match="one positive number"):
+        scans.mri_arrays(*scan, None, scale=scale)
+
+
+def test_the_null_space_is_the_same_for_every_method(tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "a.npy", np.arange(5) * 36.0)
+    np.save(tmp_path / "s.npy", rng.uniform(size=(5, 32)))
+    contents = scans.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
+    x = rng.uniform(size=(1, 32, 32)).astype(np.float32)
+    maps = []
+    for method in ("ddnm", "dps"):
+        measured = reconstruct.measured(contents, "s.npy", config(method), (32, 32))
+        maps.append(posterior.unseen(measured, x))
+    np.testing.assert_array_equal(*maps)
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_a_prior_of_other_channels_is_refused(channels, tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(5) * 36.0)
+    np.save(tmp_path / "s.npy", np.ones((5, 32)))
+    contents = scans.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
+    with pytest.raises(ValueError, match=f"got one of {channels}"):
+        reconstruct.measured(contents, "s.npy", config(), (32, 32, channels))
