@@ -1,10 +1,11 @@
-"""Published checkpoints become priors: `python -m mgdm_jax.convert CKPT --out DIR`.
+r"""Published checkpoints become priors: `python -m mgdm_jax.convert CKPT --out DIR`.
 
 Writes `DIR/prior.safetensors` in float32, which is what `--config.prior.path` takes.
 Nothing inside a checkpoint is executed, and every tensor of it is used exactly once.
 
-    python -m mgdm_jax.convert ffhq_10m.pt --preset ffhq_10m --out runs/ffhq
-    python -m mgdm_jax.convert mine.pt --image_size 320 --out runs/mine
+    python -m mgdm_jax.convert knee.pt --preset fastmri_knee_320 --out runs/knee
+    python -m mgdm_jax.convert mine.pt --image_size 320 --n_head_channels 64 \
+        --out runs/mine
     python -m mgdm_jax.convert --from diffusers unet_folder --out runs/theirs
 """
 
@@ -21,6 +22,7 @@ from mgdm_jax.networks.unet import UNetConfig
 from mgdm_jax.types import Params
 
 SOURCES = ("guided-diffusion", "diffusers")
+SCHEDULES = ("linear", "cosine", "scaled_linear")
 
 
 def adm(
@@ -29,24 +31,30 @@ def adm(
     preset: str | None = None,
     image_size: int | None = None,
     new_attention_order: bool = False,
-    n_head_channels: int = 64,
+    n_head_channels: int = 0,
+    n_heads: int = 0,
 ) -> tuple[UNetConfig, Params]:
     """Return network and parameters of a guided-diffusion checkpoint.
 
     Args:
       path: a `.pt` file, or safetensors of the same names.
-      preset: name of a published network, see `presets.preset`; or
-      image_size: of the images, where the tensors tell the rest, and
+      preset: name of a published network, see `presets.preset`; or, where the tensors
+        tell the rest:
+      image_size: of the images,
       new_attention_order: order of q, k, v and heads, and
-      n_head_channels: channels of a head.
+      n_head_channels: channels of a head, or
+      n_heads: number of heads.
 
     Raises:
       ValueError: with one line, for whatever cannot be converted.
     """
-    if not (preset or image_size):
+    told = (image_size, new_attention_order, n_head_channels, n_heads)
+    if preset and any(told):
+        raise ValueError("a preset tells all; give no size, order or heads beside it.")
+    if not preset and ((image_size or 0) < 1 or (n_head_channels > 0) == (n_heads > 0)):
         raise ValueError(
-            "an ADM checkpoint does not tell its image size; give --preset or "
-            "--image_size."
+            "an ADM checkpoint tells neither image size nor heads; give --preset, or "
+            "--image_size and --n_head_channels (or --n_heads) as it was trained."
         )
     known = presets.preset(preset) if preset else None
     tensors = foreign.read_adm(path)
@@ -55,8 +63,21 @@ def adm(
         image_size=image_size or 0,
         new_attention_order=new_attention_order,
         n_head_channels=n_head_channels,
+        n_heads=n_heads,
     )
+    _check_heads(network)
     return network, foreign.convert(tensors, network, names.adm)
+
+
+def _check_heads(network: UNetConfig) -> None:
+    for width in network.widths:
+        size = min(network.n_head_channels, width)
+        if width % (network.n_heads or size):
+            raise ValueError(
+                f"{width} channels do not make heads of {size} channels."
+                if not network.n_heads
+                else f"{width} channels do not make {network.n_heads} heads."
+            )
 
 
 def diffusers(folder: str) -> tuple[UNetConfig, Params]:
@@ -91,40 +112,51 @@ def make_spec(
     )
 
 
+def _define_flags() -> None:
+    flags.DEFINE_enum("from", SOURCES[0], SOURCES, "Who wrote the checkpoint.")
+    flags.DEFINE_string("out", None, "Folder to write prior.safetensors into.")
+    flags.DEFINE_string("preset", None, "Published network, by name; or")
+    flags.DEFINE_integer("image_size", None, "of the images,")
+    flags.DEFINE_bool("new_attention_order", False, "as the network was built, and")
+    flags.DEFINE_integer("n_head_channels", 0, "channels of a head, or")
+    flags.DEFINE_integer("n_heads", 0, "number of heads.")
+    flags.DEFINE_enum("schedule", "linear", SCHEDULES, "Of the noise.")
+    flags.DEFINE_enum("prediction", "eps", ["eps", "v"], "Of the network.")
+    flags.DEFINE_bool("overwrite", False, "Replace an earlier conversion.")
+    flags.mark_flag_as_required("out")
+
+
+def _run(checkpoint: str, given: flags.FlagValues) -> Path:
+    """Convert one checkpoint and return the file written."""
+    path = Path(given.out) / "prior.safetensors"
+    if path.exists() and not given.overwrite:
+        raise ValueError(f"{path} exists; give --overwrite to replace it.")
+    if given["from"].value == "diffusers":
+        network, params = diffusers(checkpoint)
+    else:
+        network, params = adm(
+            checkpoint,
+            preset=given.preset,
+            image_size=given.image_size,
+            new_attention_order=given.new_attention_order,
+            n_head_channels=given.n_head_channels,
+            n_heads=given.n_heads,
+        )
+    name = Path(checkpoint).stem
+    spec = make_spec(network, name, given.prediction, given.schedule)
+    priors.save(path, spec, params, dtype=np.float32)
+    return path
+
+
 def cli() -> None:
     """Define the flags and convert; here, so that importing this defines none."""
-    source = flags.DEFINE_enum("from", SOURCES[0], SOURCES, "Who wrote it.")
-    out = flags.DEFINE_string(
-        "out", None, "Folder to write prior.safetensors into.", required=True
-    )
-    preset = flags.DEFINE_string("preset", None, "Published network, by name.")
-    size = flags.DEFINE_integer("image_size", None, "Of the images, without a preset.")
-    order = flags.DEFINE_bool("new_attention_order", False, "As the network was built.")
-    heads = flags.DEFINE_integer("n_head_channels", 64, "Channels of a head.")
-    schedule = flags.DEFINE_string("schedule", "linear", "Noise schedule.")
-    prediction = flags.DEFINE_enum("prediction", "eps", ["eps", "v"], "Of the network.")
-    overwrite = flags.DEFINE_bool("overwrite", False, "Replace an earlier conversion.")
+    _define_flags()
 
     def main(argv: list[str]) -> None:
         try:
             if len(argv) != 2:
                 raise ValueError(f"expected one checkpoint, got {len(argv) - 1}.")
-            path = Path(out.value) / "prior.safetensors"
-            if path.exists() and not overwrite.value:
-                raise ValueError(f"{path} exists; give --overwrite to replace it.")
-            if source.value == "diffusers":
-                network, params = diffusers(argv[1])
-            else:
-                network, params = adm(
-                    argv[1],
-                    preset=preset.value,
-                    image_size=size.value,
-                    new_attention_order=order.value,
-                    n_head_channels=heads.value,
-                )
-            name = Path(argv[1]).stem
-            spec = make_spec(network, name, prediction.value, schedule.value)
-            priors.save(path, spec, params, dtype=np.float32)
+            path = _run(argv[1], flags.FLAGS)
         except (ValueError, OSError) as error:
             sys.stderr.write(f"error: {error}\n")
             sys.exit(2)

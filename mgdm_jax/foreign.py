@@ -45,7 +45,7 @@ def read_adm(path: str | Path) -> Tensors:
             f"{path} holds no bare state_dict (name -> tensor), as guided-diffusion's "
             "files do; save that part of it alone."
         )
-    return {str(k): v.to(torch.float32).numpy() for k, v in state.items()}
+    return {str(k): v.detach().to(torch.float32).numpy() for k, v in state.items()}
 
 
 def _torch():
@@ -84,6 +84,8 @@ def read_diffusers(folder: str | Path) -> tuple[UNetConfig, Tensors]:
         fields = json.loads(config.read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{config} is no readable JSON file: {error}.") from None
+    if not isinstance(fields, dict):
+        raise ValueError(f"{config} holds no object of fields.")
     network = infer.diffusers_config(fields)
     return network, read_safetensors(folder / "diffusion_pytorch_model.safetensors")
 

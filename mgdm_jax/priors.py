@@ -57,7 +57,7 @@ def save(
     params: Params,
     dtype: DTypeLike = np.float16,
 ) -> None:
-    """Write weights (half precision) and the facts; aside first, then renamed."""
+    """Write weights, as `dtype`, and the facts; aside first, then renamed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {

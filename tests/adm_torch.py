@@ -66,7 +66,9 @@ class UNet(diffunet.DiffUNet):
         )
 
     def heads(self, width):
-        channels = min(self.config.n_head_channels, width)
+        n_heads = self.config.n_heads
+        channels = width // n_heads if n_heads else self.config.n_head_channels
+        channels = min(channels, width)
         order = self.config.new_attention_order
         return diffunet.AttentionBlock(
             width, num_head_channels=channels, use_new_attention_order=order

@@ -69,7 +69,11 @@ def test_names_and_shapes_at_full_size(name):
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_tensors_tell_how_the_network_is_built(name):
     config = VARIANTS[name]
-    got = infer.adm_config(adm_names.tensors(config), image_size=config.image_size)
+    got = infer.adm_config(
+        adm_names.tensors(config),
+        image_size=config.image_size,
+        new_attention_order=False,
+    )
     assert unet.abstract_params(got) == unet.abstract_params(config)
     assert got.widths == config.widths
     levels = range(len(config.widths))
@@ -97,7 +101,7 @@ def write(tmp_path, tensors):
 def test_every_tensor_arrives_where_it_belongs(tmp_path):
     config = VARIANTS["plain"]
     tensors = checkpoint(config)
-    network, params = convert.adm(write(tmp_path, tensors), image_size=128)
+    network, params = convert.adm(write(tmp_path, tensors), image_size=128, n_heads=4)
     flat = priors.flatten(params)
     assert len(flat) == len(tensors)
     for ours, theirs in {
@@ -120,7 +124,9 @@ def test_every_tensor_arrives_where_it_belongs(tmp_path):
 def test_a_converted_prior_denoises(tmp_path, key):
     config = dataclasses.replace(reduced("aapm_256"), image_size=32)
     tensors = checkpoint(config)
-    network, params = convert.adm(write(tmp_path, tensors), image_size=32)
+    network, params = convert.adm(
+        write(tmp_path, tensors), image_size=32, n_head_channels=64
+    )
     spec = convert.make_spec(network, "aapm", "eps", "linear")
     prior = factory.build_prior(spec, params)
     x = jax.random.normal(key, prior.image_shape)
@@ -143,18 +149,33 @@ def broken(change):
         (lambda t: t.update({"out.0.bias": np.zeros(3)}), r"out\.0\.bias .* \(3,\)"),
         (lambda t: t.pop("time_embed.0.weight"), r"no tensor time_embed\.0\.weight"),
         (lambda t: t.clear(), "no tensor"),
+        (lambda t: t.pop("input_blocks.1.0.emb_layers.1.weight"), "no tensor input"),
+        (lambda t: t.update({"time_embed.0.weight": np.zeros(3)}), "no matrix"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_refused(change, message, tmp_path):
     path = write(tmp_path, broken(change))
     with pytest.raises(ValueError, match=message) as caught:
-        convert.adm(path, image_size=128)
+        convert.adm(path, image_size=128, n_heads=4)
     assert "\n" not in str(caught.value)
 
 
-def test_the_image_size_must_be_given(tmp_path):
-    with pytest.raises(ValueError, match="--preset or --image_size"):
-        convert.adm(str(tmp_path / "absent.pt"))
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "tells neither image size nor heads"),
+        ({"image_size": 64}, "tells neither"),
+        ({"image_size": -32, "n_heads": 4}, "tells neither"),
+        ({"image_size": 64, "n_heads": 4, "n_head_channels": 64}, "tells neither"),
+        ({"preset": "ffhq_10m", "image_size": 64}, "a preset tells all"),
+        ({"image_size": 128, "n_heads": 5}, "do not make 5 heads"),
+        ({"image_size": 128, "n_head_channels": 48}, "do not make heads of 48"),
+    ],
+)
+def test_what_no_tensor_tells_must_be_given(given, message, tmp_path):
+    path = write(tmp_path, checkpoint(VARIANTS["plain"]))
+    with pytest.raises(ValueError, match=message):
+        convert.adm(path, **given)
 
 
 def test_a_conditional_prior_is_refused():
@@ -168,6 +189,8 @@ def test_a_conditional_prior_is_refused():
     ("fields", "message"),
     [
         ({"norm_num_groups": 8}, "norm_num_groups=8"),
+        ({"sample_size": None}, "must state sample_size, got None"),
+        ({"mid_block_type": None}, "mid_block_type=None"),
         ({"resnet_time_scale_shift": "scale_shift"}, "attn_norm_num_groups=None"),
         ({"down_block_types": ["SkipDownBlock2D", "DownBlock2D"]}, "blocks must be"),
         ({"up_block_types": ["AttnUpBlock2D", "UpBlock2D"]}, "encoder's as"),
@@ -192,7 +215,7 @@ def test_the_command_writes_once(tmp_path):
     path = write(tmp_path, checkpoint(dataclasses.replace(VARIANTS["plain"])))
     out = tmp_path / "out"
     command = [sys.executable, "-m", "mgdm_jax.convert", path, f"--out={out}"]
-    ok = [*command, "--image_size=128"]
+    ok = [*command, "--image_size=128", "--n_heads=4"]
     done = subprocess.run(ok, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     before = (out / "prior.safetensors").read_bytes()

@@ -44,7 +44,8 @@ def relative_error(network, params, theirs):
 
 
 ADM = {name: config for name, config in VARIANTS.items() if not config.n_classes} | {
-    "new_order": dataclasses.replace(VARIANTS["openai_256"], new_attention_order=True)
+    "new_order": dataclasses.replace(VARIANTS["openai_256"], new_attention_order=True),
+    "four_heads": dataclasses.replace(VARIANTS["openai_256"], n_heads=4),
 }
 """A conditional network is converted but never run."""
 
@@ -58,11 +59,14 @@ def test_adm_parity(name, half, tmp_path):
     network = ADM[name]
     model = randomise(adm_torch.UNet(network))
     model = model.half() if half else model
-    torch.save(model.state_dict(), tmp_path / "net.pt")
+    # guided-diffusion saves parameters that still want gradients.
+    torch.save(dict(model.named_parameters()), tmp_path / "net.pt")
     got, params = convert.adm(
         str(tmp_path / "net.pt"),
         image_size=network.image_size,
         new_attention_order=network.new_attention_order,
+        n_head_channels=network.n_head_channels,
+        n_heads=network.n_heads,
     )
     assert relative_error(got, params, model.float()) <= LIMIT
 
@@ -110,10 +114,10 @@ def test_diffusers_parity(name, tmp_path):
 def test_a_bomb_in_a_torch_file_is_refused(tmp_path):
     torch.save({"weight": Bomb()}, tmp_path / "bomb.pt")
     with pytest.raises(ValueError, match="nothing else is ever loaded"):
-        convert.adm(str(tmp_path / "bomb.pt"), image_size=64)
+        convert.adm(str(tmp_path / "bomb.pt"), image_size=64, n_heads=4)
     torch.save([torch.zeros(1)], tmp_path / "list.pt")
     with pytest.raises(ValueError, match="no bare state_dict"):
-        convert.adm(str(tmp_path / "list.pt"), image_size=64)
+        convert.adm(str(tmp_path / "list.pt"), image_size=64, n_heads=4)
     (tmp_path / "half.pt").write_bytes((tmp_path / "list.pt").read_bytes()[:200])
     with pytest.raises(ValueError, match="damaged"):
-        convert.adm(str(tmp_path / "half.pt"), image_size=64)
+        convert.adm(str(tmp_path / "half.pt"), image_size=64, n_heads=4)

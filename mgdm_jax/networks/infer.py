@@ -14,8 +14,9 @@ def adm_config(
     shapes: Shapes,
     *,
     image_size: int,
-    new_attention_order: bool = False,
+    new_attention_order: bool,
     n_head_channels: int = 64,
+    n_heads: int = 0,
 ) -> UNetConfig:
     """Return the configuration of an ADM checkpoint; the arguments no tensor tells.
 
@@ -23,18 +24,13 @@ def adm_config(
       shapes: of the bare state_dict.
       image_size: of the images.
       new_attention_order: order of q, k, v and heads.
-      n_head_channels: channels of a head.
+      n_head_channels: channels of a head, or
+      n_heads: number of heads, where positive.
 
     Raises:
       ValueError: if these are no ADM U-Net's tensors.
     """
-    wanted = ("input_blocks.0.0.weight", "time_embed.0.weight", "out.2.weight")
-    absent = [name for name in wanted if name not in shapes]
-    if absent:
-        raise ValueError(
-            f"the checkpoint has no tensor {absent[0]}; expected the bare state_dict "
-            "of an ADM (guided-diffusion) U-Net."
-        )
+    _check_adm(shapes)
     model_channels = shapes["time_embed.0.weight"][1]
     firsts, n_res_blocks = _first_blocks(shapes)
     widths = [shapes[f"input_blocks.{b}.0.out_layers.0.weight"][0] for b in firsts]
@@ -51,11 +47,31 @@ def adm_config(
             image_size // 2**level for level, yes in enumerate(attended) if yes
         ),
         n_head_channels=n_head_channels,
+        n_heads=n_heads,
         scale_shift_norm=embedded == 2 * widths[0],
         resblock_updown=not any(name.endswith(".0.op.weight") for name in shapes),
         new_attention_order=new_attention_order,
         n_classes=shapes.get("label_emb.weight", (0,))[0],
     )
+
+
+def _check_adm(shapes: Shapes) -> None:
+    """Refuse what lacks the tensors that tell how an ADM U-Net is built."""
+    wanted = (
+        "input_blocks.0.0.weight",
+        "input_blocks.1.0.out_layers.0.weight",
+        "input_blocks.1.0.emb_layers.1.weight",
+        "time_embed.0.weight",
+        "out.2.weight",
+    )
+    absent = [name for name in wanted if name not in shapes]
+    if absent:
+        raise ValueError(
+            f"the checkpoint has no tensor {absent[0]}; expected the bare state_dict "
+            "of an ADM (guided-diffusion) U-Net."
+        )
+    if len(shapes["time_embed.0.weight"]) != 2:
+        raise ValueError("time_embed.0.weight is no matrix; this is no ADM U-Net.")
 
 
 def _first_blocks(shapes: Shapes) -> tuple[list[int], int]:
@@ -87,6 +103,7 @@ _DIFFUSERS = {
     "flip_sin_to_cos": True,
     "freq_shift": 0,
     "mid_block_scale_factor": 1,
+    "mid_block_type": "UNetMidBlock2D",
     "norm_eps": 1e-5,
     "norm_num_groups": 32,
     "num_class_embeds": None,
@@ -95,6 +112,17 @@ _DIFFUSERS = {
 }
 """Fields of UNet2DModel's config.json that have no counterpart here, and what they
 must be; a field that is absent has this default there as well."""
+
+
+_REQUIRED = {
+    "sample_size": int,
+    "in_channels": int,
+    "out_channels": int,
+    "layers_per_block": int,
+    "block_out_channels": list,
+    "down_block_types": list,
+    "up_block_types": list,
+}
 
 
 def diffusers_config(fields: Mapping[str, Any]) -> UNetConfig:
@@ -106,6 +134,12 @@ def diffusers_config(fields: Mapping[str, Any]) -> UNetConfig:
     Raises:
       ValueError: naming a field that this U-Net has no counterpart for.
     """
+    for name, kind in _REQUIRED.items():
+        if not isinstance(fields.get(name), kind):
+            raise ValueError(
+                f"UNet2DModel's config.json must state {name}, got "
+                f"{fields.get(name)!r}."
+            )
     for name, value in _DIFFUSERS.items():
         if fields.get(name, value) != value:
             raise ValueError(

@@ -31,7 +31,8 @@ class UNetConfig:
       attention_resolutions: image sizes at which attention runs. As in the published
         code a level attends when its down-sampling factor equals
         `image_size // resolution`, which for 320 and 16 is no level at all.
-      n_head_channels: channels of one attention head.
+      n_head_channels: channels of one attention head; not where
+      n_heads: heads at every level, 0 to go by their channels.
       scale_shift_norm: time embedding scales and shifts (else is added).
       resblock_updown: resample by residual blocks (else by a convolution).
       new_attention_order: order of q, k, v and heads in the fused projection.
@@ -51,6 +52,7 @@ class UNetConfig:
     resblock_updown: bool = True
     new_attention_order: bool = False
     n_classes: int = 0
+    n_heads: int = 0
     patch: int = 1
 
     def __post_init__(self):
@@ -137,9 +139,10 @@ class UNet(nnx.Module):
         )
 
     def _attention(self, width, rngs) -> layers.Attention:
+        config = self.config
         return layers.Attention(
             width,
-            width // min(self.config.n_head_channels, width),
+            config.n_heads or width // min(config.n_head_channels, width),
             new_order=self.config.new_attention_order,
             rngs=rngs,
         )
