@@ -21,6 +21,8 @@ def reconstruct(config: Config) -> tuple[np.ndarray, np.ndarray]:
         whatever it was trained on.
     """
     spec, params = priors.load(config.prior.path)
+    if spec.prediction != "image":
+        raise ValueError(f"{config.prior.path} is a prior, no supervised network.")
     apply = unet.make_apply(unet.UNetConfig.from_fields(spec.network))
     measured = factory.load_measurements(config, spec.image_shape)
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mgdm_jax import schedules, simulate, supervised, training
+from mgdm_jax import factory, schedules, simulate, supervised, training
 from mgdm_jax.defaults import Config
+from mgdm_jax.operators import projection
 from mgdm_jax.types import Array, Params
 
 
@@ -44,6 +45,15 @@ def _diffusion(config: Config, apply: Callable) -> Objective:
 
 
 def _supervised(config: Config, apply: Callable) -> Objective:
+    if "task" not in config:
+        raise ValueError(
+            "loss.prediction=image wants a task; use a file of configs/supervised."
+        )
+    if config.task.noise_std or config.task.photons:
+        raise ValueError(
+            "supervised training is on noiseless measurements; leave task.noise_std "
+            "and task.photons at 0."
+        )
     if config.train.sample_every:
         raise ValueError(
             "a supervised network draws no samples; leave train.sample_every at 0, got "
@@ -52,10 +62,13 @@ def _supervised(config: Config, apply: Callable) -> Objective:
     units, network = config.units, config.network
     size, channels = network.image_size, network.in_channels
     shape = (size, size) if channels == 1 else (size, size, channels)
+    factory.check_kind(config.task, shape)
     operator, _ = simulate.make_operator(config.task, shape)
+    region = projection.inscribed_circle(size) if config.task.kind == "ct" else True
 
     def degrade(images: Array) -> Array:
         clean = ((images - units.offset) / units.scale).reshape(-1, *shape)
+        clean = jnp.where(region, clean, 0.0)
         baseline = jax.vmap(lambda x: operator.baseline(operator.forward(x)))(clean)
         return units.scale * baseline.reshape(images.shape) + units.offset
 

@@ -1,5 +1,7 @@
 """What a supervised training minimises, and what its network then does."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,8 +10,9 @@ import tiny
 from test_configs import ROOT, load
 
 from experiments import supervised_unet
-from mgdm_jax import factory, objectives, simulate, supervised, train
+from mgdm_jax import factory, objectives, priors, simulate, supervised, train
 from mgdm_jax.data import pipelines
+from mgdm_jax.networks import unet
 
 
 def add_half(params, x, t):
@@ -66,9 +69,41 @@ def test_a_supervised_training_refuses_to_draw():
         objectives.make(config, add_half)
 
 
-def test_supervised_images_meet_the_data(tmp_path):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"task.noise_std": 0.1}, "noiseless"),
+        ({"task.kind": "mri_complex"}, "needs a prior of 2 channels"),
+    ],
+)
+def test_tasks_that_it_would_not_learn_are_refused(change, message):
+    config = load(ROOT / "supervised/brain_t1_8x.py", "smoke")
+    config.update_from_flattened_dict(change)
+    with pytest.raises(ValueError, match=message):
+        objectives.make(config, add_half)
+
+
+def test_a_training_without_a_task_is_refused():
+    config = load(ROOT / "priors/brain_t1.py", "smoke")
+    config.loss.prediction, config.train.sample_every = "image", 0
+    with pytest.raises(ValueError, match="configs/supervised"):
+        objectives.make(config, add_half)
+
+
+def test_a_prior_is_no_supervised_network(tmp_path):
     config = load(ROOT / "mri_brats.py", "smoke")
     config.prior.path = tiny.write_prior(tmp_path, 120, 1)
+    with pytest.raises(ValueError, match="no supervised network"):
+        supervised_unet.reconstruct(config)
+
+
+def test_supervised_images_meet_the_data(tmp_path):
+    config = load(ROOT / "mri_brats.py", "smoke")
+    facts = dataclasses.replace(tiny.spec(), prediction="image")
+    network = unet.UNetConfig.from_fields(facts.network)
+    config.prior.path = str(tmp_path / "net.safetensors")
+    weights = unet.initialise(network, jax.random.key(0))
+    priors.save(config.prior.path, facts, weights)
     reference, images = supervised_unet.reconstruct(config)
     measured = factory.load_measurements(config, (120, 120))
     slices = pipelines.validation_slices("brain", "colin27", 2, split="test")

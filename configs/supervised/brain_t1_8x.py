@@ -1,7 +1,7 @@
 """A supervised network for T1 brains at 8x, equispaced columns: the rival of table 4.
 
-Stands in for DuDoRNet (Zhou & Zhou, 2020). Same images, network and steps as the prior
-brain_t1, from whose weights it starts, but trained on pairs of one sampling pattern.
+Stands in for DuDoRNet (Zhou & Zhou, 2020). Images and network of the prior brain_t1,
+from whose weights it starts, but trained on pairs of one sampling pattern.
 
     python -m mgdm_jax.train --config configs/supervised/brain_t1_8x.py
 """
