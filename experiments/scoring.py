@@ -4,6 +4,7 @@ import copy
 import csv
 import hashlib
 import json
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,14 +43,29 @@ def prior_id(config: Config) -> str:
 def settings(config: Config) -> dict:
     """Return what a result depends on; another value makes a kept one stale."""
     numbers = hyperparameters.resolve(config)
+    return circumstances(config) | {
+        "numbers": [float(f"{float(v):.6g}") for v in numbers],
+        "data": [config.data.split, config.data.subject, config.data.n_images],
+    }
+
+
+def circumstances(config: Config) -> dict:
+    """Return all of a result's settings but its numbers and slices."""
     return {
         "prior": prior_id(config),
+        "clip": [config.prior.clip_denoised, config.prior.clip_gradient],
         "forms": config.guidance.to_dict(),
-        "numbers": [float(f"{float(v):.6g}") for v in numbers],
         "task": config.task.to_dict(),
-        "data": [config.data.split, config.data.subject, config.data.n_images],
         "sampler": _sampler(config),
     }
+
+
+def keep(path: Path, result: dict) -> None:
+    """Write a result as JSON, aside first: a killed run leaves the old one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".tmp")
+    aside.write_text(json.dumps(result, indent=1))
+    os.replace(aside, path)
 
 
 def _sampler(config: Config) -> dict:
@@ -80,7 +96,9 @@ def images(config: Config, name: str, folder: Path) -> np.ndarray:
                 return kept["images"]
     _, found, _ = _reconstructed(config)
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, images=found, settings=np.array(wanted))
+    aside = path.with_name(f".{path.name}")
+    np.savez(aside, images=found, settings=np.array(wanted))
+    os.replace(aside, path)
     return found
 
 
@@ -149,8 +167,7 @@ def collect(
         kept: dict = json.loads(path.read_text()) if path.exists() else {}
         if kept.get("settings") != wanted:
             kept = score(row) | {"settings": wanted}
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(kept, indent=1))
+            keep(path, kept)
         results[name] = kept
         print(name, f"{np.mean(kept['psnr']):.2f} dB", flush=True)
     return results

@@ -47,6 +47,8 @@ FIXED = {"score_med": {"lam": 1.0}, "score_mri": {"lam": 1.0}}
 FAMILY = ("mgdm_no_ir", "mgdm_no_i", "mgdm_no_r", "mgdm")
 """Rows that are MGDM with some numbers zero."""
 
+NUMBERS = ("zeta", "lam", "rho", "eta")
+
 _START = {"zeta": 0.5, "lam": 1e-3, "rho": 0.0, "eta": 0.85}
 
 

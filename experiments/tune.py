@@ -168,7 +168,7 @@ def tune(config: Config, name: str, table: dict, settings: dict, chunk: int) -> 
     space, n_steps = search.SPACES[name], config.sampler.n_steps
     best, stages, cost = search.start(name), {}, np.zeros(2, int)
     for stage, share in ((descend, COARSE), (climb, 1)):
-        config.sampler.n_steps = n_steps // share
+        config.sampler.n_steps = max(1, n_steps // share)
         tried = shared(table, name, stage.__name__, best, settings)
         n_shared = len(tried)
         if name in rows.CLASSICAL:
@@ -203,6 +203,14 @@ def shared(table: dict, name: str, stage: str, best: dict, settings: dict) -> li
     return [row for i, row in enumerate(found) if row not in found[:i]]
 
 
+def circumstances(config: Config) -> dict:
+    """Return what a search depends on, its space aside; a family shares it."""
+    data = {"subject": config.data.subject, "slices": config.data.n_images}
+    kept = scoring.circumstances(config)
+    kept["forms"] = {k: v for k, v in kept["forms"].items() if k not in search.NUMBERS}
+    return data | kept
+
+
 def main(argv: list[str]) -> None:
     """Tune the methods in turn, writing after each."""
     del argv
@@ -210,14 +218,15 @@ def main(argv: list[str]) -> None:
     config.data.split, config.data.subject = "train", _SUBJECT.value
     config.data.n_images, config.sampler.n_steps = _SLICES.value, _STEPS.value
     path = Path(f"experiments/tuning/{rows.level_name(config)}.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
     table = json.loads(path.read_text()) if path.exists() else {}
-    settings = {"subject": _SUBJECT.value, "slices": _SLICES.value}
-    settings |= {"steps": _STEPS.value, "prior": scoring.prior_id(config)}
     for name in rows.applicable(config, _METHODS.value):
-        if table.get(name, {}).get("settings") != settings:
+        settings = circumstances(rows.configured(config, name))
+        space = {k: list(v) for k, v in search.SPACES[name].items()}
+        known = table.get(name, {})
+        if (known.get("settings"), known.get("space")) != (settings, space):
             table[name] = tune(config, name, table, settings, _CHUNK.value)
-            path.write_text(json.dumps(table, indent=1))
+            table[name]["space"] = space
+            scoring.keep(path, table)
         found = table[name]
         summary = f"{found['psnr']:.2f} dB, {found['seconds']} s"
         print(name, found["chosen"], summary, flush=True)

@@ -43,9 +43,11 @@ def config(tmp_path):
     return made
 
 
-def test_kept_images_are_those_of_the_row(config, tmp_path):
+def test_kept_images_are_those_of_the_row(config, tmp_path, monkeypatch):
     first = scoring.images(config, "ddnm", tmp_path)
-    again = scoring.images(config, "ddnm", tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(scoring, "_reconstructed", None)
+        again = scoring.images(config, "ddnm", tmp_path)
     np.testing.assert_array_equal(first, again)
     assert first.shape == (2, 120, 120)
     config.sampler.seed = 5
