@@ -19,7 +19,7 @@ demo: $(VENV)/demo.stamp
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q -n $(JOBS)
 
-# A tiny version of every experiment: that they run, not what they show.
+# Tiny versions of the tables and figures: that they run, not what they show.
 experiments-smoke: $(VENV)/test.stamp
 	@out=$$(mktemp -d); trap 'rm -rf "$$out"' EXIT; set -e; tiny="--n_images=2 --steps=2"; \
 	$(BIN)/python -m mgdm_jax.train --workdir $$out/net \

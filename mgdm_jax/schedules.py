@@ -160,11 +160,15 @@ def travel_order(n_steps: int, length: int, repeat: int) -> tuple[np.ndarray, ..
       repeat: times that each stretch is walked.
 
     Raises:
-      ValueError: if length or repeat is not positive.
+      ValueError: if length or repeat is not positive, or no journey fits.
     """
     if length < 1 or repeat < 1:
         raise ValueError(
             f"travel_length and travel_repeat must be at least 1: {length}, {repeat}."
+        )
+    if repeat > 1 and length >= n_steps:
+        raise ValueError(
+            f"travel_length must be below n_steps={n_steps} to lead anywhere: {length}."
         )
     left = dict.fromkeys(range(0, n_steps - length, length), repeat - 1)
     order, level = [], n_steps - 1

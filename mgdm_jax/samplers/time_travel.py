@@ -23,11 +23,11 @@ def make_step(step: StepFn) -> StepFn:
     ) -> tuple[Array, StepInfo]:
         step_key, back_key = jax.random.split(key)
         x_s, info = step(step_key, estimate, problem, guidance)
-        level, x0_hat = estimate.alpha_bar_next, estimate.x0_hat
+        alpha_bar_next, x0_hat = estimate.alpha_bar_next, estimate.x0_hat
         z = estimate.noise_scale * jax.random.normal(back_key, x_s.shape, x_s.dtype)
-        back = jnp.sqrt(level) * x0_hat + jnp.sqrt(1.0 - level) * z
+        back = jnp.sqrt(alpha_bar_next) * x0_hat + jnp.sqrt(1.0 - alpha_bar_next) * z
         # Coefficients of the step itself may be NaN on a way back: select, not mix.
-        x_s = jnp.where(level <= estimate.alpha_bar, back, x_s)
+        x_s = jnp.where(alpha_bar_next <= estimate.alpha_bar, back, x_s)
         return x_s, info._replace(finite=jnp.all(jnp.isfinite(x_s)))
 
     return travelling
