@@ -65,7 +65,7 @@ def test_adm_parity(name, half, tmp_path):
         str(tmp_path / "net.pt"),
         image_size=network.image_size,
         new_attention_order=network.new_attention_order,
-        n_head_channels=network.n_head_channels,
+        n_head_channels=0 if network.n_heads else network.n_head_channels,
         n_heads=network.n_heads,
     )
     assert relative_error(got, params, model.float()) <= LIMIT
