@@ -22,7 +22,15 @@ import numpy as np
 from absl import app, flags
 from tqdm import tqdm
 
-from mgdm_jax import defaults, factory, figures, hyperparameters, posterior, scans
+from mgdm_jax import (
+    defaults,
+    factory,
+    figures,
+    hyperparameters,
+    methods,
+    posterior,
+    scans,
+)
 from mgdm_jax.data import hdf5
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
@@ -132,6 +140,7 @@ def reconstruct(
     Raises:
       ValueError: with one line, for whatever cannot be used.
     """
+    methods.make_process(config)  # an unknown method has no numbers either
     prior = factory.load_prior(prior_name)
     scan = measured(contents, source, config, prior.image_shape)
     guidance = hyperparameters.resolve(config)

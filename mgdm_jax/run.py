@@ -14,7 +14,7 @@ from absl import app, flags
 from ml_collections import config_flags
 from tqdm import tqdm
 
-from mgdm_jax import factory, hyperparameters, reconstruction, results
+from mgdm_jax import factory, hyperparameters, methods, reconstruction, results
 from mgdm_jax.defaults import Config
 from mgdm_jax.operators import spectrum
 
@@ -27,6 +27,7 @@ def run(config: Config, workdir: Path) -> dict:
     """
     if (workdir / "metrics.json").exists():
         raise ValueError(f"{workdir} holds a finished run; give another --workdir.")
+    methods.make_process(config)  # an unknown method has no numbers either
     guidance = hyperparameters.resolve(config)
     config = _resolved(config, guidance)
     prior, measurements, sampler = factory.build(config)
