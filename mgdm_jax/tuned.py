@@ -1,0 +1,25 @@
+"""ζ, λ, ρ, η chosen on validation subjects, and where each number came from.
+
+Level -> method -> (zeta, lam, rho, eta); a level is an acceleration or number of views,
+`_noisy` behind it for noisy measurements. Methods that are not here have the starting
+values of `defaults`.
+"""
+
+MRI_REAL = {
+    "4": {
+        "mgdm": (2.0, 0.01, 0.0, 1.0),
+        "mgdm_no_r": (2.0, 0.01, 0.0, 1.0),
+        "mgdm_no_i": (0.0, 1.1e-5, 0.001, 1.0),
+        "mgdm_no_ir": (0.0, 3.3e-5, 0.0, 1.0),
+        "mgdm_no_pr": (0.75, 0.0, 0.0, 0.65),
+        "ddnm": (0.0, 0.0, 0.0, 1.0),
+        "ddrm": (0.0, 0.0, 0.0, 1.0),
+        "dds": (0.0, 0.0, 0.0, 1.0),
+        "dps": (2.67, 0.0, 0.0, 0.8),
+    },
+}
+"""Two slices of itk_mprage, 100 steps, equispaced columns, the prior brain_t1:
+`python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage`."""
+
+BY_KIND = {"mri_real": MRI_REAL}
+"""Values of `config.task.kind` -> the numbers of its task."""
