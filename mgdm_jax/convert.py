@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from absl import app, flags
 
-from mgdm_jax import foreign, priors
+from mgdm_jax import commands, foreign, priors
 from mgdm_jax.networks import infer, names, presets
 from mgdm_jax.networks.unet import UNetConfig
 from mgdm_jax.types import Params
@@ -70,13 +70,13 @@ def adm(
 
 
 def _check_heads(network: UNetConfig) -> None:
+    """Refuse heads that the channels of a level do not make."""
     for width in network.widths:
-        size = min(network.n_head_channels, width)
-        if width % (network.n_heads or size):
+        divisor = network.n_heads or min(network.n_head_channels, width)
+        if width % divisor:
             raise ValueError(
-                f"{width} channels do not make heads of {size} channels."
-                if not network.n_heads
-                else f"{width} channels do not make {network.n_heads} heads."
+                f"{divisor} does not divide the {width} channels of a level; give "
+                "--n_heads or --n_head_channels as the network was trained."
             )
 
 
@@ -153,13 +153,10 @@ def cli() -> None:
     _define_flags()
 
     def main(argv: list[str]) -> None:
-        try:
+        with commands.one_line_errors():
             if len(argv) != 2:
                 raise ValueError(f"expected one checkpoint, got {len(argv) - 1}.")
             path = _run(argv[1], flags.FLAGS)
-        except (ValueError, OSError) as error:
-            sys.stderr.write(f"error: {error}\n")
-            sys.exit(2)
         sys.stdout.write(f"wrote {path}\n")
 
     app.run(main)

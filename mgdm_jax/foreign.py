@@ -1,6 +1,6 @@
 """Checkpoints from elsewhere, read without running anything that they contain.
 
-torch is imported here only, for `.pt` files; safetensors need none.
+torch is imported here only, for `.pt` files; `priors.read` reads safetensors.
 """
 
 import json
@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from mgdm_jax import priors
 from mgdm_jax.networks import infer, names, unet
@@ -20,14 +18,14 @@ Tensors = Mapping[str, np.ndarray]
 
 
 def read_adm(path: str | Path) -> Tensors:
-    """Return the float32 tensors of a guided-diffusion `.pt` (or safetensors) file.
+    """Return the tensors of a guided-diffusion `.pt` (or safetensors) file.
 
     Raises:
       ValueError: if the file cannot be read, or holds more than a dict of tensors.
     """
     path = Path(path)
     if path.suffix == ".safetensors":
-        return read_safetensors(path)
+        return priors.read(path)[0]
     torch = _torch()
     try:
         # Only tensors and plain containers: whatever else a pickle names is refused.
@@ -59,19 +57,6 @@ def _torch():
     return torch
 
 
-def read_safetensors(path: Path) -> Tensors:
-    """Return the float32 tensors of a safetensors file.
-
-    Raises:
-      ValueError: if it cannot be read.
-    """
-    try:
-        tensors = safetensors.numpy.load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise ValueError(f"{path} is no readable safetensors file: {error}.") from None
-    return {k: np.asarray(v, np.float32) for k, v in tensors.items()}
-
-
 def read_diffusers(folder: str | Path) -> tuple[UNetConfig, Tensors]:
     """Return network and tensors of a folder that UNet2DModel was saved to.
 
@@ -87,7 +72,8 @@ def read_diffusers(folder: str | Path) -> tuple[UNetConfig, Tensors]:
     if not isinstance(fields, dict):
         raise ValueError(f"{config} holds no object of fields.")
     network = infer.diffusers_config(fields)
-    return network, read_safetensors(folder / "diffusion_pytorch_model.safetensors")
+    tensors, _ = priors.read(folder / "diffusion_pytorch_model.safetensors")
+    return network, tensors
 
 
 def convert(

@@ -58,6 +58,16 @@ class Measurements:
             operator = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
         return Problem(operator, self.measurement[index], jnp.float32(self.noise_std))
 
+    def in_file_units(self, images: np.ndarray) -> np.ndarray:
+        """Return images [n, h, w] or, two channels joined, complex in the file's units.
+
+        Args:
+          images: operator units.
+        """
+        if images.ndim == 4:
+            images = images[..., 0] + 1j * images[..., 1]
+        return images * self.scale[:, None, None]
+
     @property
     def axes(self) -> Problem:
         """`in_axes` of `jax.vmap` for what `problem` returns."""

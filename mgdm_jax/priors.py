@@ -104,12 +104,7 @@ def load(name_or_path: str | os.PathLike) -> tuple[PriorSpec, Params]:
       ValueError: if there is no such prior, or the file is none of ours.
     """
     path = locate(name_or_path)
-    try:
-        with safetensors.safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, safetensors.SafetensorError) as error:
-        raise ValueError(f"{path} is no readable safetensors file: {error}.") from None
+    tensors, metadata = read(path)
     if "mgdm_jax" not in metadata:
         raise ValueError(
             f"{path} holds no mgdm_jax metadata; expected a file written by "
@@ -117,6 +112,21 @@ def load(name_or_path: str | os.PathLike) -> tuple[PriorSpec, Params]:
         )
     facts = json.loads(metadata["mgdm_jax"])
     return PriorSpec(**facts), unflatten(tensors)
+
+
+def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return the tensors and the metadata of any safetensors file.
+
+    Raises:
+      ValueError: if it cannot be read.
+    """
+    try:
+        with safetensors.safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ValueError(f"{path} is no readable safetensors file: {error}.") from None
+    return tensors, metadata
 
 
 def transfer(source: Params, target: Params) -> Params:

@@ -23,6 +23,7 @@ from absl import app, flags
 from tqdm import tqdm
 
 from mgdm_jax import (
+    commands,
     defaults,
     factory,
     figures,
@@ -30,6 +31,7 @@ from mgdm_jax import (
     methods,
     posterior,
     scans,
+    tuned,
 )
 from mgdm_jax.data import hdf5
 from mgdm_jax.defaults import Config
@@ -54,6 +56,7 @@ def measured(
     kind = "mri_real" if len(image_shape) == 2 else "mri_complex"
     config.task.kind = "ct" if is_ct else kind
     factory.check_kind(config.task, image_shape)
+    defaults.set_tuned(config, tuned.BY_KIND.get(config.task.kind, {}))
     # The null-space map wants the spectrum, whatever the method does.
     spectral = copy.deepcopy(config)
     spectral.method = "mgdm"
@@ -67,21 +70,21 @@ def measured(
     return scans.from_mri(source, contents, spectral, image_shape)
 
 
-def write(path: Path, found: posterior.Posterior, scale: np.ndarray) -> None:
+def write(path: Path, found: posterior.Posterior, scan: Measurements) -> None:
     """Write the result by the suffix of its file, whole or not at all.
 
     Args:
       path: `.npy`, `.h5` or `.png`.
       found: operator units.
-      scale: [n] image in the scan's units = scale · image in operator units.
+      scan: gives the units of the file.
     """
     if path.suffix == ".h5":
         stacks = {
-            "reconstruction": _in_scan_units(found.mean, scale),
-            "std": _in_scan_units(found.std, scale),
-            "null_space": _in_scan_units(found.null_space, scale),
-            "baseline": _in_scan_units(found.baseline, scale),
-            "samples": np.stack([_in_scan_units(x, scale) for x in found.samples]),
+            "reconstruction": scan.in_file_units(found.mean),
+            "std": scan.in_file_units(found.std),
+            "null_space": scan.in_file_units(found.null_space),
+            "baseline": scan.in_file_units(found.baseline),
+            "samples": np.stack([scan.in_file_units(x) for x in found.samples]),
         }
         facts = {"data_residual": found.data_residual, "diverged": found.diverged}
         hdf5.write_reconstructions(path, stacks, facts)
@@ -89,7 +92,7 @@ def write(path: Path, found: posterior.Posterior, scale: np.ndarray) -> None:
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         if path.suffix == ".npy":
-            np.save(aside, _in_scan_units(found.mean, scale))
+            np.save(aside, scan.in_file_units(found.mean))
         else:
             maps = {"baseline": found.baseline, "mean": found.mean}
             maps |= {"std": found.std, "null space": found.null_space}
@@ -97,12 +100,6 @@ def write(path: Path, found: posterior.Posterior, scale: np.ndarray) -> None:
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
-
-
-def _in_scan_units(images: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    if images.ndim == 4:
-        images = images[..., 0] + 1j * images[..., 1]
-    return images * scale[:, None, None]
 
 
 def check_target(out: str, overwrite: bool) -> Path:
@@ -197,7 +194,7 @@ def _run(given: flags.FlagValues) -> None:
             source, given.mask, given.maps, centered=given.centered, scale=given.scale
         )
     found, scan = reconstruct(contents, source, given.prior, config, given.n_samples)
-    write(path, found, scan.scale)
+    write(path, found, scan)
     residual = found.data_residual.mean()
     sys.stdout.write(f"wrote {path}; data residual {residual:.2e}\n")
     if found.diverged.any():
@@ -209,13 +206,10 @@ def cli() -> None:
     _define_flags()
 
     def main(argv: list[str]) -> None:
-        try:
+        with commands.one_line_errors():
             if len(argv) > 1:
                 raise ValueError(f"{argv[1]} belongs to no flag; see --help.")
             _run(flags.FLAGS)
-        except (ValueError, OSError) as error:
-            sys.stderr.write(f"error: {error}\n")
-            sys.exit(2)
 
     app.run(main)
 

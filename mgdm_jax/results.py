@@ -131,13 +131,7 @@ def _git_revision() -> str | None:
 
 
 def _write_images(run: Run, path: Path) -> None:
-    scale = run.measurements.scale
-
-    def in_file_units(images: np.ndarray) -> np.ndarray:
-        if images.ndim == 4:
-            images = images[..., 0] + 1j * images[..., 1]
-        return images * scale[:, None, None]
-
+    in_file_units = run.measurements.in_file_units
     stacks = {
         "reconstruction": in_file_units(run.result.images),
         "baseline": in_file_units(run.result.baseline),

@@ -14,7 +14,14 @@ from absl import app, flags
 from ml_collections import config_flags
 from tqdm import tqdm
 
-from mgdm_jax import factory, hyperparameters, methods, reconstruction, results
+from mgdm_jax import (
+    commands,
+    factory,
+    hyperparameters,
+    methods,
+    reconstruction,
+    results,
+)
 from mgdm_jax.defaults import Config
 from mgdm_jax.operators import spectrum
 
@@ -62,11 +69,8 @@ def main(config: Config, workdir: str | None) -> None:
     folder = Path(workdir or f"runs/{config.name}-{stamp}")
     if config.data.embedded and not config.data.path:
         sys.stdout.write("No data.path given: using the embedded sample.\n")
-    try:
+    with commands.one_line_errors():
         facts = run(config, folder)
-    except ValueError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
     sys.stdout.write(f"{results.table(facts)}\nwritten to {folder}\n")
 
 

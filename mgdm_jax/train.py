@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from mgdm_jax import (
     checkpoints,
+    commands,
     devices,
     factory,
     figures,
@@ -275,11 +276,8 @@ def cli() -> None:
         # orbax reports every save in a dozen lines.
         logging.getLogger("absl").setLevel(logging.WARNING)
         folder = Path(workdir.value or f"runs/priors/{config.value.name}")
-        try:
+        with commands.one_line_errors():
             path = train(config.value, folder)
-        except ValueError as error:
-            sys.stderr.write(f"error: {error}\n")
-            sys.exit(2)
         sys.stdout.write(f"wrote {path}\n")
 
     app.run(main)

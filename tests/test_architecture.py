@@ -19,7 +19,7 @@ FENCES = {
     "absl": ("run.py", "train.py", "convert.py", "reconstruct.py"),
     "jax_cosmo": ("schedules.py",),
     "matplotlib": ("figures.py",),
-    "safetensors": ("priors.py", "foreign.py"),
+    "safetensors": ("priors.py",),
     "torch": ("foreign.py",),
     "tqdm": ("run.py", "train.py", "reconstruct.py"),
     "optax": ("training.py", "samplers/red_diff.py"),

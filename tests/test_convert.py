@@ -168,8 +168,8 @@ def test_a_checkpoint_that_does_not_fit_is_refused(change, message, tmp_path):
         ({"image_size": -32, "n_heads": 4}, "tells neither"),
         ({"image_size": 64, "n_heads": 4, "n_head_channels": 64}, "tells neither"),
         ({"preset": "ffhq_10m", "image_size": 64}, "a preset tells all"),
-        ({"image_size": 128, "n_heads": 5}, "do not make 5 heads"),
-        ({"image_size": 128, "n_head_channels": 48}, "do not make heads of 48"),
+        ({"image_size": 128, "n_heads": 5}, "5 does not divide"),
+        ({"image_size": 128, "n_head_channels": 48}, "48 does not divide"),
     ],
 )
 def test_what_no_tensor_tells_must_be_given(given, message, tmp_path):

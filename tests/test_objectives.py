@@ -12,7 +12,9 @@ from test_configs import ROOT, load
 from experiments import supervised_unet
 from mgdm_jax import factory, objectives, priors, simulate, supervised, train
 from mgdm_jax.data import pipelines
+from mgdm_jax.guidance import proximal
 from mgdm_jax.networks import unet
+from mgdm_jax.types import Problem
 
 
 def add_half(params, x, t):
@@ -103,6 +105,8 @@ def test_supervised_images_meet_the_data(tmp_path):
     network = unet.UNetConfig.from_fields(facts.network)
     config.prior.path = str(tmp_path / "net.safetensors")
     weights = unet.initialise(network, jax.random.key(0))
+    # Fresh networks put out zero; this one adds 0.3 in network units.
+    weights["out"][1]["bias"] = weights["out"][1]["bias"] + 0.3
     priors.save(config.prior.path, facts, weights)
     reference, images = supervised_unet.reconstruct(config)
     measured = factory.load_measurements(config, (120, 120))
@@ -110,3 +114,11 @@ def test_supervised_images_meet_the_data(tmp_path):
     np.testing.assert_array_equal(reference, slices[..., 0])
     y = jax.vmap(measured.operator.forward)(jnp.asarray(images))
     np.testing.assert_allclose(y, measured.measurement, atol=1e-4)
+    operator = measured.operator
+    added = np.full((120, 120), 0.15, np.float32)
+    baseline = jax.vmap(operator.baseline)(measured.measurement)
+    want = jax.vmap(
+        lambda x, y: proximal.exact(Problem(operator, y), x + added, jnp.float32(0))
+    )(baseline, measured.measurement)
+    np.testing.assert_allclose(images, want, atol=1e-3)
+    assert np.abs(images - baseline).max() > 1e-3

@@ -71,7 +71,7 @@ def test_samples_and_their_summaries(scan, tmp_path):
     assert made.task.kind == "mri_complex" and made.task.acceleration == 4
     back = np.asarray(measured.operator.forward(found.mean[0]))
     np.testing.assert_allclose(back, measured.measurement[0], atol=1e-4)
-    reconstruct.write(tmp_path / "out.npy", found, measured.scale)
+    reconstruct.write(tmp_path / "out.npy", found, measured)
     written = np.load(tmp_path / "out.npy")
     assert written.shape == (1, 120, 120) and np.iscomplexobj(written)
     again = kspace_of(written[0]) * np.load(mask)
