@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import h5py
 import numpy as np
-import SimpleITK as sitk  # noqa: N813  # pyright: ignore[reportMissingImports]
+import SimpleITK as sitk  # pyright: ignore[reportMissingImports]
 
 
 class Recipe(NamedTuple):

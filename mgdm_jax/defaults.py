@@ -30,11 +30,12 @@ def reconstruction() -> Config:
     config.task.photons = 0.0  # or, simulated CT: I_0 a detector; 0 for no such noise
 
     config.data = ConfigDict()
-    config.data.path = placeholder(str)  # HDF5 of yours; none: the embedded sample
+    config.data.path = placeholder(str)  # HDF5 of yours: measurements, or images by
+    # `prepare`, to simulate them from; none: the embedded sample
     config.data.embedded = True  # without a path, use the embedded sample
     config.data.modality = "brain"  # of the embedded sample: brain, chest
-    config.data.split = "test"
-    config.data.subject = "colin27"
+    config.data.split = "test"  # of the sample or of prepared images
+    config.data.subject = "colin27"  # of the sample
     config.data.n_images = 16
 
     config.prior = ConfigDict()
@@ -156,14 +157,40 @@ def paper(config: Config, image_size: int, channels: int) -> Config:
     config.data.embedded = False
     config.data.n_images = 1000
     config.prior.path = placeholder(str)
-    network = config.prior.network
+    _set_adm(config.prior.network, image_size, channels)
+    return config
+
+
+def paper_training(config: Config, image_size: int, channels: int) -> Config:
+    """Return a training at the paper's scale, on images of yours by `prepare`.
+
+    Loss, learning rate and moving average as Dhariwal & Nichol's 256 models, from
+    fresh weights; the paper says no more than that it took ADM's and Song et al.'s
+    settings (A.5).
+    """
+    config.data.embedded = False
+    config.init = ""
+    _set_adm(config.network, image_size, channels)
+    config.network.resblock_updown = True
+    config.network.patch = 1
+    config.loss.prediction = config.loss.weight = "eps"
+    config.loss.time_power = 1.0
+    config.train.batch_size = 32
+    config.train.n_steps = 500_000
+    config.train.learning_rate = 1e-4
+    config.train.ema_decay = 0.9999
+    config.train.validate_every = config.train.sample_every = 5000
+    config.train.save_every = 5000
+    return config
+
+
+def _set_adm(network: Config, image_size: int, channels: int) -> None:
     network.image_size = image_size
     network.in_channels = network.out_channels = channels
     network.model_channels = 128
     network.channel_mult = (1, 1, 2, 2, 4) if image_size == 240 else (1, 1, 2, 2, 4, 4)
     network.n_res_blocks = 1
     network.attention_resolutions = (image_size // 16,)
-    return config
 
 
 def prior_training() -> Config:
@@ -174,22 +201,16 @@ def prior_training() -> Config:
     # if there is one; or another name or file; empty: fresh weights
 
     config.data = ConfigDict()
-    config.data.modality = "brain"
+    config.data.path = placeholder(str)  # images of yours by `prepare`, splits train
+    # and validation; none: the embedded sample, by the fields that follow
+    config.data.embedded = True  # without a path, use the embedded sample
     config.data.channels = 1
+    config.data.modality = "brain"
     config.data.subjects = "s1,s1,mni152"  # volumes; named twice, drawn twice as often
     config.data.held_back = "itk_mprage"  # volume of the validation loss, or empty
     config.data.n_validation = 12  # slices
 
-    config.network = ConfigDict()  # fields of networks.unet.UNetConfig
-    config.network.image_size = 120
-    config.network.in_channels = 1
-    config.network.out_channels = 1
-    config.network.model_channels = 32
-    config.network.channel_mult = (2.0, 3.0, 4.0)
-    config.network.n_res_blocks = 1
-    config.network.attention_resolutions = (15,)
-    config.network.resblock_updown = False
-    config.network.patch = 2  # pixel-unshuffle stem: a quarter of the cost
+    config.network = _small_network()
 
     config.units = ConfigDict()  # x_net = scale * x + offset, x in [low, high]
     config.units.scale = 2.0
@@ -205,6 +226,21 @@ def prior_training() -> Config:
 
     config.train = _optimisation()
     return config
+
+
+def _small_network() -> Config:
+    """Return fields of `networks.unet.UNetConfig` that train on a CPU."""
+    network: Config = ConfigDict()
+    network.image_size = 120
+    network.in_channels = 1
+    network.out_channels = 1
+    network.model_channels = 32
+    network.channel_mult = (2.0, 3.0, 4.0)
+    network.n_res_blocks = 1
+    network.attention_resolutions = (15,)
+    network.resblock_updown = False
+    network.patch = 2  # pixel-unshuffle stem: a quarter of the cost
+    return network
 
 
 def _optimisation() -> Config:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgdm_jax import denoisers, methods, priors, scans, schedules, simulate
+from mgdm_jax.data import prepared
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.networks import unet
@@ -196,7 +197,9 @@ def bind(prior: Prior, process: methods.ProcessFn, grid: TimeGrid) -> Sampler:
 
 
 def load_measurements(config: Config, image_shape: tuple[int, ...]) -> Measurements:
-    """Return the user's measurements, or those simulated from the embedded sample.
+    """Return the user's measurements, or those simulated from images.
+
+    Images are the user's prepared ones, or the embedded sample's.
 
     Raises:
       ValueError: with one line, if there are none, or they do not fit the prior.
@@ -204,21 +207,27 @@ def load_measurements(config: Config, image_shape: tuple[int, ...]) -> Measureme
     if not (config.data.path or config.data.embedded):
         raise ValueError(
             "this configuration runs on data of yours; give --config.data.path, an "
-            "HDF5 file of measurements."
+            "HDF5 file of measurements, or of images by `python -m mgdm_jax.prepare`."
         )
     check_kind(config.task, image_shape)
-    if config.data.path and config.task.kind in PHOTOGRAPHIC:
+    if not config.data.path or prepared.is_prepared(config.data.path):
+        return simulate.simulate(config, image_shape)
+    if config.task.kind in PHOTOGRAPHIC:
         raise ValueError(
-            f"task.kind={config.task.kind} is simulated from the embedded sample; "
-            "--config.data.path serves the kinds mri_real, mri_complex and ct."
+            f"task.kind={config.task.kind} is simulated from images; measurements in "
+            "--config.data.path serve the kinds mri_real, mri_complex and ct."
         )
-    if config.data.path and config.task.photons:
+    if config.task.photons:
         raise ValueError(
             "task.photons simulates noise, but the sinograms are yours; say how noisy "
             "they are with --config.task.noise_std."
         )
-    read = scans.read if config.data.path else simulate.simulate
-    return read(config, image_shape)
+    if config.guidance.proximal == "fbp_merge":
+        raise ValueError(
+            "guidance.proximal=fbp_merge is for simulated views; leave it at auto for "
+            "sinograms of yours."
+        )
+    return scans.read(config, image_shape)
 
 
 def check_kind(task: Config, image_shape: tuple[int, ...]) -> None:

@@ -225,7 +225,7 @@ def _proximal(config: Config) -> proximal.ProximalFn:
             return proximal.conjugate_gradient(config.guidance.cg_steps or CG_STEPS)
         case "fbp_residual" if config.task.kind == "ct":
             return proximal.fbp_residual
-        case "fbp_merge" if config.task.kind == "ct" and not config.data.path:
+        case "fbp_merge" if config.task.kind == "ct":
             return proximal.fbp_merge
         case other:
             raise ValueError(

@@ -87,7 +87,7 @@ def write(path: Path, found: posterior.Posterior, scan: Measurements) -> None:
             "samples": np.stack([scan.in_file_units(x) for x in found.samples]),
         }
         facts = {"data_residual": found.data_residual, "diverged": found.diverged}
-        hdf5.write_reconstructions(path, stacks, facts)
+        hdf5.write(path, stacks, facts)
         return
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:

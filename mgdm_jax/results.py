@@ -143,7 +143,7 @@ def _write_images(run: Run, path: Path) -> None:
         "data": str(run.measurements.facts["data"]),
         "diverged": np.flatnonzero(run.result.diverged),
     }
-    hdf5.write_reconstructions(path, stacks, attrs)
+    hdf5.write(path, stacks, attrs)
 
 
 def _write_table(run: Run, path: Path) -> None:

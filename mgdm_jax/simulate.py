@@ -1,13 +1,13 @@
-"""Measurements simulated from the embedded sample."""
+"""Measurements simulated from images: the embedded sample's, or prepared ones."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mgdm_jax import measurements, photons
-from mgdm_jax.data import pipelines, samples
+from mgdm_jax.data import pipelines, prepared, samples
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import (
@@ -24,41 +24,83 @@ from mgdm_jax.operators import (
 )
 from mgdm_jax.types import Array
 
+_NO_PHASE = ("k-space from magnitude images, phase", "k-space from complex images")
+"""What is simulated where phases are, and where they are a scan's."""
+
 NOISE_STREAM = 2**31 - 1
 """Folded into the seed's key; far from the indices that `jax.random.split` uses."""
 
 
 def simulate(config: Config, image_shape: tuple[int, ...]) -> Measurements:
-    """Return y = A x + n for slices of the embedded sample.
+    """Return y = A x + n for slices of `config.data.path`, or of the embedded sample.
 
     Args:
       config: `task`, `data` and `sampler.seed` of `defaults.reconstruction`.
       image_shape: the prior's, `(h, w)` or `(h, w, 2)`.
 
     Raises:
-      ValueError: if the sample's size is not the prior's, or a name is unknown.
+      ValueError: if the images' size is not the prior's, or a name is unknown.
     """
-    images, region = _sample_images(config, image_shape), None
+    given, region = _given(config, image_shape), None
     if config.task.kind == "ct":
-        region = projection.inscribed_circle(images.shape[-1])
-        images = images * region
-    operator, facts = make_operator(config.task, images.shape[1:])
+        region = projection.inscribed_circle(image_shape[0])
+        given = given._replace(images=given.images * region)
+    operator, facts = make_operator(config.task, image_shape)
+    if given.has_phase:
+        facts["simulated"] = facts["simulated"].replace(*_NO_PHASE)
     if config.guidance.proximal == "fbp_merge" and config.task.kind == "ct":
-        operator = sparse_views.sparse_views(config.task.n_views, images.shape[-1])
+        operator = sparse_views.sparse_views(config.task.n_views, image_shape[0])
     operator = measurements.with_spectrum(operator, config)
-    source = f"embedded sample: {config.data.split}/{config.data.subject}"
-    return _measure(config, operator, images, {"data": source} | facts, region)
+    return _measure(config, operator, given, facts, region)
 
 
-def _sample_images(config: Config, image_shape: tuple[int, ...]) -> np.ndarray:
+class _Given(NamedTuple):
+    """Images to measure.
+
+    Attributes:
+      images: [n, h, w] or [n, h, w, 2], operator units.
+      scale: [n], see `Measurements`.
+      pixel_mm: height of a pixel.
+      source: where they come from.
+      has_phase: whether their phase is a scan's; else it is simulated, if any.
+    """
+
+    images: np.ndarray
+    scale: np.ndarray
+    pixel_mm: float
+    source: str
+    has_phase: bool
+
+
+def _given(config: Config, image_shape: tuple[int, ...]) -> _Given:
     channels = 2 if len(image_shape) == 3 else 1
     data = config.data
-    images = pipelines.validation_slices(
-        data.modality, data.subject, data.n_images, channels=channels, split=data.split
-    )
-    images = images[..., 0] if channels == 1 else images
-    measurements.check_size("the embedded sample", images.shape[1:3], image_shape)
-    return images
+    if data.path:
+        chosen = prepared.spread(data.path, data.split, data.n_images)
+        given = _Given(
+            pipelines.to_channels(data.path, chosen.images, channels),
+            scale=chosen.scale,
+            pixel_mm=float(chosen.pixel_mm[0]),
+            source=f"{data.path}: {data.split}",
+            has_phase=np.iscomplexobj(chosen.images),
+        )
+    else:
+        images = pipelines.validation_slices(
+            data.modality,
+            data.subject,
+            data.n_images,
+            channels=channels,
+            split=data.split,
+        )
+        given = _Given(
+            images,
+            scale=np.ones(len(images), np.float32),
+            pixel_mm=samples.spacing_mm(data.modality, data.split, data.subject)[1],
+            source=f"embedded sample: {data.split}/{data.subject}",
+            has_phase=False,
+        )
+    measurements.check_size(given.source, given.images.shape[1:3], image_shape)
+    return given._replace(images=given.images.reshape(-1, *image_shape))
 
 
 def make_operator(task: Config, shape: tuple[int, ...]) -> tuple[Any, dict]:
@@ -99,7 +141,7 @@ def _mri(task: Config, shape: tuple[int, ...]) -> tuple[Any, dict]:
 def _simulated(shape: tuple[int, ...], n_coils: int) -> str:
     parts = ["k-space from magnitude images"]
     if len(shape) == 3:
-        parts.append("phase")
+        parts = [_NO_PHASE[0]]
     if n_coils > 1:
         parts.append("coil sensitivities")
     return ", ".join(parts)
@@ -124,24 +166,25 @@ def _photographic(task: Config, size: tuple[int, int]) -> tuple[Any, dict]:
 def _measure(
     config: Config,
     operator: Any,
-    images: np.ndarray,
+    given: _Given,
     facts: dict,
     region: np.ndarray | None,
 ) -> Measurements:
     """Return A x + n, n of the task's noise level, independent of the sampler's."""
-    clean = jax.jit(jax.vmap(operator.forward))(jnp.asarray(images))
-    noisy = _low_dose if config.task.photons else _white
-    measurement, sigma = noisy(config, operator, clean)
+    clean = jax.jit(jax.vmap(operator.forward))(jnp.asarray(given.images))
     if config.task.photons:
+        measurement, sigma = _low_dose(config, operator, clean, given.pixel_mm)
         facts = facts | {"photons": config.task.photons}
+    else:
+        measurement, sigma = _white(config, operator, clean)
     return Measurements(
         operator=operator,
         measurement=measurement,
         noise_std=sigma,
-        reference=images,
-        scale=np.ones(len(images), np.float32),
+        reference=given.images,
+        scale=given.scale,
         region=region,
-        facts=facts | {"noise_std": sigma},
+        facts={"data": given.source} | facts | {"noise_std": sigma},
     )
 
 
@@ -156,17 +199,18 @@ def _white(config: Config, operator: Any, clean: Array) -> tuple[Array, float]:
     return clean + sigma * noise, sigma
 
 
-def _low_dose(config: Config, operator: Any, clean: Array) -> tuple[Array, float]:
-    task, data = config.task, config.data
+def _low_dose(
+    config: Config, operator: Any, clean: Array, pixel_mm: float
+) -> tuple[Array, float]:
+    task = config.task
     if task.kind != "ct" or task.noise_std or task.photons < 0:
         raise ValueError(
             "task.photons, positive, is for CT and takes the place of task.noise_std: "
             f"got {task.photons} with kind={task.kind}, noise_std={task.noise_std}."
         )
-    _, pixel, _ = samples.spacing_mm(data.modality, data.split, data.subject)
     rng = np.random.default_rng([config.sampler.seed, NOISE_STREAM])
     y, deviation = photons.low_dose(
-        rng, np.asarray(clean), task.photons, pixel * float(operator.scale)
+        rng, np.asarray(clean), task.photons, pixel_mm * float(operator.scale)
     )
     # Methods know one σ_y: the root mean square over the measured rays.
     seen = np.asarray(operator.sampled(jnp.ones(y.shape[1:]))) > 0

@@ -32,6 +32,7 @@ from mgdm_jax import (
     objectives,
     priors,
     training,
+    training_images,
     unconditional,
 )
 from mgdm_jax.data import pipelines
@@ -110,7 +111,9 @@ def _donor(config: Config) -> str:
 
 def make_spec(config: Config) -> priors.PriorSpec:
     """Return the facts that travel with the weights."""
-    facts = {"subjects": config.data.subjects, "started_from": _donor(config)}
+    data = config.data
+    drawn_from = Path(data.path).name if data.path else data.subjects
+    facts = {"subjects": drawn_from, "started_from": _donor(config)}
     if config.loss.prediction == "image":
         facts["task"] = config.task.to_dict()
     return priors.PriorSpec(
@@ -137,17 +140,14 @@ def train(config: Config, workdir: Path) -> Path:
         written.
     """
     run = build(config)
-    data = config.data
-    batches = iter(
-        pipelines.training_dataset(
-            data.modality,
-            data.subjects.split(","),
-            channels=data.channels,
-            batch_size=config.train.batch_size,
-            seed=config.train.seed,
-        )
+    dataset = pipelines.training_dataset(
+        training_images.make_source(config), batch_size=config.train.batch_size
     )
-    monitored = _monitored_images(run)
+    batches = iter(dataset)
+    monitored = {
+        name: run.place(images)
+        for name, images in training_images.monitored(config).items()
+    }
     workdir.mkdir(parents=True, exist_ok=True)
     (workdir / "config.json").write_text(config.to_json_best_effort(indent=2))
     saves = checkpoints.Checkpoints(workdir / "checkpoints")
@@ -198,24 +198,6 @@ def _loop(
                 state.ema_params,
             )
     bar.close()
-
-
-def _monitored_images(run: Run) -> dict[str, jax.Array]:
-    """Return un-augmented slices, network units: held back ("val") and seen ("train").
-
-    Both losses side by side show whether the prior generalises.
-    """
-    data = run.config.data
-    subjects = {"train": data.subjects.split(",")[0], "val": data.held_back}
-    return {
-        name: run.place(
-            pipelines.validation_slices(
-                data.modality, subject, data.n_validation, channels=data.channels
-            )
-        )
-        for name, subject in subjects.items()
-        if subject
-    }
 
 
 def _draw(run: Run, state: training.TrainState, path: Path) -> None:

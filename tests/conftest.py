@@ -1,4 +1,4 @@
-"""Strict numerics for every test, quick compilation, and one key."""
+"""Strict numerics for every test, quick compilation, one key, one generator."""
 
 import os
 
@@ -8,6 +8,7 @@ os.environ["XLA_FLAGS"] = (
 )
 
 import jax
+import numpy as np
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -17,3 +18,8 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 @pytest.fixture
 def key() -> jax.Array:
     return jax.random.key(0)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

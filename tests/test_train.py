@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from mgdm_jax import checkpoints, defaults, priors, train, training
+from mgdm_jax import checkpoints, defaults, priors, train, training, training_images
 from mgdm_jax.data import pipelines
 
 
@@ -34,15 +34,10 @@ def train_to_the_end(config, workdir):
 
 def saved(config, template, workdir):
     """Return the newest saved state, the position in the data, and the next batch."""
-    batches = iter(
-        pipelines.training_dataset(
-            config.data.modality,
-            config.data.subjects.split(","),
-            channels=1,
-            batch_size=config.train.batch_size,
-            seed=config.train.seed,
-        )
+    dataset = pipelines.training_dataset(
+        training_images.make_source(config), batch_size=config.train.batch_size
     )
+    batches = iter(dataset)
     saves = checkpoints.Checkpoints(workdir / "checkpoints")
     state = saves.restore(template, batches)
     saves.close()

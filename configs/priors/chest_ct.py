@@ -5,6 +5,9 @@ Stands in for the paper's LIDC prior; its first training started from the brain 
 with all: `--config.data.subjects=totalsegmentator,lung1 --config.data.held_back=''`.
 
     python -m mgdm_jax.train --config configs/priors/chest_ct.py
+
+`:paper` is the paper's LIDC prior, 320x320, and wants --config.data.path, a file of
+`python -m mgdm_jax.prepare lidc`.
 """
 
 from mgdm_jax import defaults
@@ -19,4 +22,7 @@ def get_config(arg: str = "") -> defaults.Config:
     config.network.image_size = 160
     config.network.attention_resolutions = (20,)
     config.train.batch_size = 4
+    if arg == "paper":
+        config.name = "lidc"
+        return defaults.paper_training(config, image_size=320, channels=1)
     return defaults.shorten(config) if arg == "smoke" else config

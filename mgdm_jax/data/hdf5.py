@@ -118,7 +118,7 @@ def check_ct(contents: CtFile) -> None:
     checks.real("reference", contents.reference)
 
 
-def write_reconstructions(
+def write(
     path: Path,
     images: Mapping[str, np.ndarray],
     attrs: Mapping[str, str | float | bool | np.ndarray],

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import grain
 import numpy as np
 
-from mgdm_jax.data import augment, samples
+from mgdm_jax.data import augment, prepared, samples
 from mgdm_jax.operators import coils
 
 N_DRAWS = 2**31
@@ -75,38 +75,86 @@ class AugmentedSlices:
         return f"AugmentedSlices{self._identity}"
 
 
+class PreparedSlices:
+    """Random-access source of prepared images; record i depends on (seed, i) only.
+
+    Magnitudes get a simulated phase where two channels are asked for; complex images
+    are turned by a global phase, uniform, which no scan determines.
+
+    Args:
+      path: file of `data.prepared`.
+      split: of its subjects.
+      channels: 1 for magnitudes, 2 for complex images.
+      seed: of the whole stream.
+
+    Raises:
+      ValueError: if the file has no such split, or channels do not fit.
+    """
+
+    def __init__(self, path: str, split: str, *, channels: int, seed: int):
+        self._identity = (path, split, channels, seed)
+        self._images = prepared.Images(path, split)
+        _check_channels(path, self._images[0], channels)
+
+    def __len__(self) -> int:
+        """Return the number of draws before the stream ends."""
+        return N_DRAWS
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Return draw `index`, [h, w, channels] float32."""
+        _, _, channels, seed = self._identity
+        rng = np.random.default_rng([seed, int(index)])
+        image = self._images[int(rng.integers(len(self._images)))]
+        if not np.iscomplexobj(image):
+            return with_channels(rng, image, channels)
+        return _parts(image * np.exp(1j * rng.uniform(-np.pi, np.pi)))
+
+    def __repr__(self) -> str:
+        """Return what identifies the stream; it enters grain's checkpoints."""
+        return f"PreparedSlices{self._identity}"
+
+
 def training_dataset(
-    modality: samples.Modality,
-    subjects: Sequence[str],
-    *,
-    channels: int,
-    batch_size: int,
-    seed: int,
-    prefetch: int = 8,
+    source: AugmentedSlices | PreparedSlices, *, batch_size: int, prefetch: int = 8
 ) -> grain.IterDataset:
-    """Return endless batches [b, h, w, channels] of augmented training slices.
+    """Return endless batches [b, h, w, channels] of training slices.
 
     The iterator's state (`get_state`, `set_state`) resumes bit for bit.
 
     Args:
-      modality: "brain" or "chest".
-      subjects: names of training volumes (`samples.subjects(modality, "train")`); one
-        named twice is drawn twice as often.
-      channels: 1 for magnitudes, 2 for complex brains.
+      source: of single slices.
       batch_size: images a batch.
-      seed: of the whole stream.
       prefetch: batches made ahead by one background thread.
-
-    Raises:
-      ValueError: for no subject, an unknown one, or channels that do not fit.
     """
-    source = AugmentedSlices(modality, subjects, channels=channels, seed=seed)
     return (
         grain.MapDataset.source(source)
         .batch(batch_size, drop_remainder=True)
         .to_iter_dataset(
             grain.ReadOptions(num_threads=1, prefetch_buffer_size=prefetch)
         )
+    )
+
+
+def to_channels(path: str, images: np.ndarray, channels: int) -> np.ndarray:
+    """Return prepared images [n, h, w] as [n, h, w, channels] float32.
+
+    Args:
+      path: where they come from, for messages.
+      images: magnitudes, or complex ones.
+      channels: 1, or 2 for complex images; the phase of magnitudes is simulated then,
+        fixed by their place.
+
+    Raises:
+      ValueError: if the channels do not fit.
+    """
+    _check_channels(path, images, channels)
+    if np.iscomplexobj(images):
+        return _parts(images)
+    return np.stack(
+        [
+            with_channels(np.random.default_rng(i), image, channels)
+            for i, image in enumerate(images)
+        ]
     )
 
 
@@ -161,7 +209,21 @@ def with_channels(
         max_phase=rng.uniform(0, MAX_PHASE),
     )
     phase = phase + np.float32(rng.uniform(-np.pi, np.pi))
-    return np.stack([image * np.cos(phase), image * np.sin(phase)], -1)
+    return _parts(image * np.exp(1j * phase))
+
+
+def _parts(image: np.ndarray) -> np.ndarray:
+    """Return real and imaginary part along a last axis, float32."""
+    return np.stack([np.real(image), np.imag(image)], -1).astype(np.float32)
+
+
+def _check_channels(path: str, image: np.ndarray, channels: int) -> None:
+    if channels not in (1, 2) or (np.iscomplexobj(image) and channels == 1):
+        held = "complex images" if np.iscomplexobj(image) else "magnitudes"
+        raise ValueError(
+            f"{path} holds {held}, which have no {channels} channels; give 2 for "
+            "complex images."
+        )
 
 
 def _check(modality: samples.Modality, channels: int) -> None:

@@ -233,18 +233,14 @@ def test_damaged_data_is_one_line(tmp_path):
 def test_reconstructions_are_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "out.h5"
     image = np.random.default_rng(0).uniform(size=(N, H, W)).astype(np.float32)
-    hdf5.write_reconstructions(
-        path, {"reconstruction": image}, {"scale": 2.0, "method": "mgdm"}
-    )
+    hdf5.write(path, {"reconstruction": image}, {"scale": 2.0, "method": "mgdm"})
     with h5py.File(path) as file:
         np.testing.assert_array_equal(file["reconstruction"][()], image)
         assert dict(file.attrs) == {"scale": 2.0, "method": "mgdm"}
     before = path.read_bytes()
     with pytest.raises(TypeError):
-        hdf5.write_reconstructions(
-            path, {"reconstruction": image, "bad": np.array([object()])}, {}
-        )
+        hdf5.write(path, {"reconstruction": image, "bad": np.array([object()])}, {})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["out.h5"]
     with pytest.raises(ValueError, match="at least one array"):
-        hdf5.write_reconstructions(path, {}, {})
+        hdf5.write(path, {}, {})

@@ -7,9 +7,8 @@ from mgdm_jax.data import pipelines, samples
 
 @pytest.fixture(scope="module")
 def complex_brains() -> grain.IterDataset:
-    return pipelines.training_dataset(
-        "brain", ("s1",), channels=2, batch_size=3, seed=7, prefetch=2
-    )
+    source = pipelines.AugmentedSlices("brain", ("s1",), channels=2, seed=7)
+    return pipelines.training_dataset(source, batch_size=3, prefetch=2)
 
 
 @pytest.mark.parametrize(
@@ -18,9 +17,8 @@ def complex_brains() -> grain.IterDataset:
 )
 def test_batches_in_operator_units(modality, channels, size):
     subject = samples.subjects(modality, "train")[:1]
-    dataset = pipelines.training_dataset(
-        modality, subject, channels=channels, batch_size=4, seed=0
-    )
+    source = pipelines.AugmentedSlices(modality, subject, channels=channels, seed=0)
+    dataset = pipelines.training_dataset(source, batch_size=4)
     batch = next(iter(dataset))
     assert batch.shape == (4, size, size, channels) and batch.dtype == np.float32
     magnitude = np.sqrt((batch**2).sum(-1))

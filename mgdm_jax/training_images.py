@@ -1,0 +1,62 @@
+"""The images a network is trained on, and those its losses are followed on."""
+
+import numpy as np
+
+from mgdm_jax import measurements
+from mgdm_jax.data import pipelines, prepared
+from mgdm_jax.defaults import Config
+
+
+def make_source(
+    config: Config,
+) -> pipelines.AugmentedSlices | pipelines.PreparedSlices:
+    """Return the training images: the user's prepared ones, or the embedded sample's.
+
+    Raises:
+      ValueError: if there are none, or they do not fit the network.
+    """
+    data, seed = config.data, config.train.seed
+    if data.path:
+        source = pipelines.PreparedSlices(
+            data.path, "train", channels=data.channels, seed=seed
+        )
+        size = config.network.image_size
+        measurements.check_size(data.path, source[0].shape[:2], (size, size))
+        return source
+    if not data.embedded:
+        raise ValueError(
+            "this configuration trains on data of yours; give --config.data.path, a "
+            "file of `python -m mgdm_jax.prepare`."
+        )
+    return pipelines.AugmentedSlices(
+        data.modality, data.subjects.split(","), channels=data.channels, seed=seed
+    )
+
+
+def monitored(config: Config) -> dict[str, np.ndarray]:
+    """Return un-augmented slices [n, h, w, c]: held back ("val") and seen ("train").
+
+    Both losses side by side show whether the prior generalises.
+
+    Args:
+      config: see `defaults.prior_training`.
+    """
+    data = config.data
+    n, channels = data.n_validation, data.channels
+    if data.path:
+        present = prepared.summary(data.path)
+        each = {
+            name: prepared.spread(data.path, split, n).images
+            for name, split in {"train": "train", "val": "validation"}.items()
+            if present[split].slices
+        }
+        return {
+            name: pipelines.to_channels(data.path, images, channels)
+            for name, images in each.items()
+        }
+    subjects = {"train": data.subjects.split(",")[0], "val": data.held_back}
+    return {
+        name: pipelines.validation_slices(data.modality, subject, n, channels=channels)
+        for name, subject in subjects.items()
+        if subject
+    }
