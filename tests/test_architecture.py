@@ -16,12 +16,16 @@ FENCES = {
     "grain": ("data/", "checkpoints.py"),
     "h5py": ("data/",),
     "ml_collections": ("defaults.py", "run.py", "train.py"),
-    "absl": ("run.py", "train.py", "convert.py", "reconstruct.py"),
+    "absl": ("run.py", "train.py", "convert.py", "reconstruct.py", "prepare.py"),
     "jax_cosmo": ("schedules.py",),
     "matplotlib": ("figures.py",),
     "safetensors": ("priors.py",),
     "torch": ("foreign.py",),
-    "tqdm": ("run.py", "train.py", "reconstruct.py"),
+    "tqdm": ("run.py", "train.py", "reconstruct.py", "prepare.py"),
+    "nibabel": ("data/nifti.py",),
+    "pydicom": ("data/dicom.py",),
+    "ismrmrd": ("data/fastmri.py",),
+    "sigpy": ("data/espirit.py",),
     "optax": ("training.py", "samplers/red_diff.py"),
     "scipy": ("data/", "operators/"),
 }
@@ -44,7 +48,7 @@ LAYERS = {
 }
 """First part of a module's name -> what it may import of ours."""
 
-COMMANDS = {"run", "train", "convert", "reconstruct"}
+COMMANDS = {"run", "train", "convert", "reconstruct", "prepare"}
 
 IMPURE = {"print", "jit", "jax.jit", "jax.debug", "jax.config"}
 """What `LAYERS` leave to their callers."""
@@ -121,7 +125,8 @@ def test_what_is_imported_is_a_dependency():
     """`tests`, `experiments` and whatever only an extra brings are refused as well."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = [re.split(r"[<>=!~\[ ]", line)[0] for line in project["dependencies"]]
-    names += ["torch"]  # the extra `convert`; asked for where a .pt file is read
+    # Of extras; asked for where a file wants them.
+    names += ["torch", "nibabel", "pydicom", "ismrmrd", "sigpy"]
     declared = {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}
     undeclared = [
         f"{relative(path)} imports {name or 'relatively'}"

@@ -1,0 +1,151 @@
+"""Volumes of DICOM series, by pydicom, sorted by position in the patient."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels.processing import apply_modality_lut
+
+from mgdm_jax.data import prepared, volumes
+
+GAP_TOLERANCE = 0.05
+"""Largest deviation of a distance between slices from their median, relative."""
+
+COSINE_TOLERANCE = 1e-3
+"""Largest difference of direction cosines within a series, and from axial."""
+
+_NEEDED = (
+    "PixelData",
+    "PixelSpacing",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+)
+
+_AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+def find(root: Path) -> list[volumes.Volume]:
+    """Return the series below a folder, by SeriesInstanceUID; PatientID is the subject.
+
+    Other files than DICOM's are passed over, and so are objects without pixels (a
+    DICOMDIR, reports, annotations).
+    """
+    series: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path in sorted(p for p in root.rglob("*") if p.is_file()):
+        header = _header(path)
+        if header is not None and "Rows" in header:
+            subject = str(header.get("PatientID", "") or "unknown")
+            uid = str(header.get("SeriesInstanceUID", path))
+            series[subject, uid].append(str(path))
+    return [
+        volumes.Volume(subject, uid, tuple(paths))
+        for (subject, uid), paths in sorted(series.items())
+    ]
+
+
+def _header(path: Path) -> pydicom.Dataset | None:
+    tags = ["PatientID", "SeriesInstanceUID", "Rows"]
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
+    except (InvalidDicomError, OSError, ValueError):
+        return None
+
+
+def read(volume: volumes.Volume) -> tuple[np.ndarray, pydicom.Dataset]:
+    """Return a series as [n, h, w] in the values it stands for, and its first header.
+
+    Slices come in the order of their position along the normal of the image plane (for
+    axial ones from feet to head), rows and columns as stored; the modality's rescaling
+    is applied, so that CT is in Hounsfield units. Localisers are left out.
+
+    Raises:
+      ValueError: if no series of even distances can be made of the files.
+    """
+    slices = [pydicom.dcmread(path) for path in volume.paths]
+    slices = [s for s in slices if "LOCALIZER" not in s.get("ImageType", ())]
+    if not slices:
+        raise ValueError("it holds localisers only.")
+    _check_alike(slices)
+    positions = np.array([_along_normal(s) for s in slices])
+    order = np.argsort(positions)
+    _check_distances(positions[order])
+    values = np.stack([_values(slices[i]) for i in order])
+    return values, slices[order[0]]
+
+
+def load(
+    volume: volumes.Volume, target: volumes.Target, *, only_axial_ct: bool = False
+) -> prepared.Slices:
+    """Return the slices of one series: CT by its window, all else by its brightest.
+
+    Args:
+      volume: of `find`.
+      target: size of the slices.
+      only_axial_ct: refuse other modalities and planes, as LIDC-IDRI wants.
+
+    Raises:
+      ValueError: if the series cannot be used.
+    """
+    values, header = read(volume)
+    if only_axial_ct:
+        _check_axial_ct(header)
+    modality, pixel_mm = str(header.get("Modality", "")), float(header.PixelSpacing[0])
+    if modality == "CT":
+        return volumes.hounsfield(values, pixel_mm, target)
+    return volumes.magnitudes(values, pixel_mm, target, modality.lower() or "unknown")
+
+
+def _check_axial_ct(header: pydicom.Dataset) -> None:
+    if header.get("Modality") != "CT":
+        raise ValueError(f"its modality is {header.get('Modality')}, not CT.")
+    tilt = np.abs(np.subtract(header.ImageOrientationPatient, _AXIAL)).max()
+    if tilt > COSINE_TOLERANCE:
+        raise ValueError("its slices are not axial.")
+
+
+def _check_alike(slices: list[pydicom.Dataset]) -> None:
+    """Refuse slices that make no stack."""
+    for s in slices:
+        if s.get("NumberOfFrames", 1) > 1:
+            raise ValueError("it is multi-frame; split it into single images.")
+        lacking = [name for name in _NEEDED if name not in s]
+        if lacking:
+            raise ValueError(f"a slice has no {', '.join(lacking)}.")
+    if len({(s.Rows, s.Columns) for s in slices}) > 1:
+        raise ValueError("its slices differ in size.")
+    cosines = np.array([s.ImageOrientationPatient for s in slices], float)
+    if np.ptp(cosines, axis=0).max() > COSINE_TOLERANCE:
+        raise ValueError("its slices lie in different planes.")
+
+
+def _along_normal(s: pydicom.Dataset) -> float:
+    """Return the position in mm along the normal, towards the head where axial."""
+    row, column = np.reshape(np.array(s.ImageOrientationPatient, float), (2, 3))
+    return float(np.cross(row, column) @ np.array(s.ImagePositionPatient, float))
+
+
+def _check_distances(positions: np.ndarray) -> None:
+    if len(positions) < 2:
+        return
+    distances = np.diff(positions)
+    if distances.min() <= 0:
+        raise ValueError("two slices lie at the same position.")
+    usual = np.median(distances)
+    if np.abs(distances / usual - 1).max() > GAP_TOLERANCE:
+        raise ValueError(
+            f"slices are missing: distances from {distances.min():.3g} to "
+            f"{distances.max():.3g} mm."
+        )
+
+
+def _values(s: pydicom.Dataset) -> np.ndarray:
+    """Return one image in the units its rescaling gives."""
+    try:
+        pixels = s.pixel_array
+    except (AttributeError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"its pixels cannot be decoded: {error}") from None
+    if pixels.ndim != 2:
+        raise ValueError("its images are in colour.")
+    return np.asarray(apply_modality_lut(pixels, s), np.float32)

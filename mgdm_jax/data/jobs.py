@@ -1,0 +1,130 @@
+"""One volume prepared, in whatever process; what is done is not done again.
+
+A job reads and writes; `run` returns its entry of the manifest: what the volume was
+made of and became, or why it was left out.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mgdm_jax.data import fastmri, hdf5, prepared, readers, volumes
+
+
+@dataclasses.dataclass(frozen=True)
+class SlicesJob:
+    """Images of one volume, into a file of their own in a folder of parts.
+
+    Attributes:
+      volume: what to read.
+      split: of its subject.
+      reader: of the data set.
+      folder: of the parts.
+    """
+
+    volume: volumes.Volume
+    split: str
+    reader: readers.Reader
+    folder: Path
+
+    @property
+    def output(self) -> Path:
+        """File to write."""
+        return self.folder / f"{key(self)}.h5"
+
+    def read(self) -> prepared.Slices:
+        """Return the slices."""
+        return self.reader.load(self.volume)
+
+    def write(self, slices: prepared.Slices) -> dict:
+        """Write the part and return what it holds."""
+        volume = self.volume
+        prepared.write(self.output, slices, volume.subject, volume.name, self.split)
+        return {"slices": len(slices), "images_sha256": prepared.digest(slices.images)}
+
+
+@dataclasses.dataclass(frozen=True)
+class MeasuredJob:
+    """fastMRI's own k-space of one volume, into a file that `run` takes.
+
+    Attributes:
+      volume: what to read.
+      split: of its subject.
+      folder: of the results.
+      sampling: of complete k-space; None where files have masks of their own.
+    """
+
+    volume: volumes.Volume
+    split: str
+    folder: Path
+    sampling: fastmri.Sampling | None
+
+    @property
+    def output(self) -> Path:
+        """File to write."""
+        return self.folder / f"{self.volume.name}.h5"
+
+    def read(self) -> dict[str, np.ndarray]:
+        """Return the arrays of the file."""
+        return fastmri.measured(self.volume, self.sampling)
+
+    def write(self, arrays: dict[str, np.ndarray]) -> dict:
+        """Write the file and return what it holds."""
+        scale = np.abs(arrays["reference"]).max() if "reference" in arrays else None
+        facts = {"centered": True} | ({} if scale is None else {"scale": scale})
+        hdf5.write(self.output, arrays, facts)
+        kspace = arrays["kspace"]
+        return {"slices": len(kspace), "kspace_sha256": prepared.digest(kspace)}
+
+
+def run(job: SlicesJob | MeasuredJob) -> dict:
+    """Return the manifest's entry of a volume, preparing it unless that is done.
+
+    A volume that cannot be used, for whatever reason, is an entry that says why.
+
+    Raises:
+      OSError: if the output cannot be written.
+    """
+    volume, output = job.volume, job.output
+    note = output.with_suffix(".json")
+    if output.exists() and note.exists():
+        entry = json.loads(note.read_text())
+        if entry["key"] == key(job):
+            return entry
+    entry: dict[str, Any] = {"volume": volume.name, "subject": volume.subject}
+    contents: Any  # each job writes what it reads
+    try:
+        contents = job.read()
+    except Exception as error:  # a damaged file raises whatever its library likes
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return entry | {"skipped": reason}
+    entry |= {"split": job.split, "key": key(job), "output": output.name}
+    entry |= job.write(contents)
+    entry["sources"] = [_source(path) for path in volume.paths]
+    write_text(note, json.dumps(entry))
+    return entry
+
+
+def key(job: SlicesJob | MeasuredJob) -> str:
+    """Return what tells apart jobs of other settings, or of sources that changed."""
+    stats = [os.stat(path) for path in job.volume.paths]
+    seen = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+    return hashlib.sha256(repr((job, seen)).encode()).hexdigest()[:16]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text)
+    os.replace(aside, path)
+
+
+def _source(path: str) -> dict:
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"path": path, "bytes": os.path.getsize(path), "sha256": digest}

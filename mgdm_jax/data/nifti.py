@@ -1,0 +1,64 @@
+"""Volumes of NIfTI files, by nibabel, as axial slices."""
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+from mgdm_jax.data import prepared, volumes
+
+SUFFIXES = (".nii", ".nii.gz")
+
+
+def find(root: Path) -> list[volumes.Volume]:
+    """Return every NIfTI file below a folder, each a subject of its own.
+
+    The subject is the path below the root without the suffix.
+    """
+    files = sorted(p for p in root.rglob("*") if p.name.endswith(SUFFIXES))
+    names = (str(p.relative_to(root)).partition(".nii")[0] for p in files)
+    return [
+        volumes.Volume(name, name, (str(p),))
+        for name, p in zip(names, files, strict=True)
+    ]
+
+
+def read(path: str) -> tuple[np.ndarray, float]:
+    """Return the volume [n, h, w] float32, slices from feet to head, and a pixel's mm.
+
+    Rows run from anterior to posterior, columns from the patient's right to left: the
+    axes are turned to the nearest of these, no value is interpolated. Slope and
+    intercept of the header are applied.
+
+    Raises:
+      ValueError: if the file has not three dimensions.
+    """
+    image = nibabel.load(path)
+    shape = image.shape  # type: ignore[attr-defined]
+    if len(shape) != 3 and not (len(shape) == 4 and shape[3] == 1):
+        raise ValueError(
+            f"{path} has {len(shape)} dimensions, {shape}; give one volume a file."
+        )
+    canonical = nibabel.as_closest_canonical(image)  # to right, anterior, head
+    values = np.asarray(canonical.dataobj, np.float32).reshape(canonical.shape[:3])
+    pixel_mm = float(canonical.header.get_zooms()[1])
+    return values[::-1, ::-1].transpose(2, 1, 0), pixel_mm
+
+
+def load(
+    volume: volumes.Volume, target: volumes.Target, modality: str
+) -> prepared.Slices:
+    """Return the slices of one file.
+
+    Args:
+      volume: of `find`.
+      target: size of the slices.
+      modality: "ct" for Hounsfield units, "mr" for magnitudes.
+
+    Raises:
+      ValueError: if the file cannot be used.
+    """
+    values, pixel_mm = read(volume.paths[0])
+    if modality == "ct":
+        return volumes.hounsfield(values, pixel_mm, target)
+    return volumes.magnitudes(values, pixel_mm, target, label="mr")

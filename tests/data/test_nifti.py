@@ -1,0 +1,79 @@
+import itertools
+
+import nibabel
+import numpy as np
+import pytest
+import scanner_files
+import SimpleITK as sitk
+
+from mgdm_jax.data import nifti, volumes
+
+
+def oriented(values, codes, tilt):
+    """Return an image whose axes point to the codes, turned a little about an axis."""
+    affine = nibabel.orientations.inv_ornt_aff(
+        nibabel.orientations.axcodes2ornt(codes), (1, 1, 1)
+    )
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]]
+    affine = turn @ affine @ np.diag([0.9, 1.1, 2.0, 1])
+    affine[:3, 3] = (-20, 30, 5)
+    return nibabel.Nifti1Image(values, affine)
+
+
+CODES = ["".join(c) for c in itertools.product("LR", "AP", "SI")] + [
+    "PSR",
+    "SLA",
+    "IRA",
+]
+
+
+@pytest.mark.parametrize("codes", CODES)
+@pytest.mark.parametrize("tilt", [0.0, 0.2])
+def test_slices_lie_as_simpleitk_orients_them(tmp_path, rng, codes, tilt):
+    """LPS: columns to the left, rows to the back, slices to the head."""
+    path = str(tmp_path / "volume.nii.gz")
+    nibabel.save(oriented(rng.random((4, 5, 6), np.float32), tuple(codes), tilt), path)
+    ours, pixel_mm = nifti.read(path)
+    independent = sitk.DICOMOrient(sitk.ReadImage(path), "LPS")
+    np.testing.assert_array_equal(ours, sitk.GetArrayFromImage(independent))
+    assert pixel_mm == pytest.approx(independent.GetSpacing()[1], rel=1e-5)
+
+
+def test_slope_and_intercept_are_applied(tmp_path):
+    image = nibabel.Nifti1Image(
+        np.arange(24, dtype=np.int16).reshape(2, 3, 4), np.eye(4)
+    )
+    image.header.set_slope_inter(2.0, -5.0)
+    nibabel.save(image, tmp_path / "v.nii")
+    values, _ = nifti.read(str(tmp_path / "v.nii"))
+    stored = sitk.GetArrayFromImage(
+        sitk.DICOMOrient(sitk.ReadImage(str(tmp_path / "v.nii")), "LPS")
+    )
+    np.testing.assert_allclose(values, stored)
+    assert values.min() == -5 and values.max() == 41
+
+
+def test_volumes_are_found_below_a_folder(tmp_path):
+    (tmp_path / "a").mkdir()
+    for name in ("a/x.nii.gz", "b.nii", "c.txt"):
+        (tmp_path / name).touch()
+    assert [v.name for v in nifti.find(tmp_path)] == ["a/x", "b"]
+
+
+def test_a_time_series_is_refused(tmp_path):
+    path = scanner_files.write_nifti(tmp_path / "v.nii", np.zeros((3, 3, 3, 2), "f4"))
+    with pytest.raises(ValueError, match="4 dimensions"):
+        nifti.read(str(path))
+
+
+@pytest.mark.parametrize(("modality", "expected"), [("ct", 0.75), ("mr", 1.0)])
+def test_values_by_modality(tmp_path, modality, expected):
+    values = np.zeros((16, 16, 3), np.float32)
+    values[4:9, 4:9] = 512
+    path = scanner_files.write_nifti(tmp_path / "v.nii", values)
+    volume = volumes.Volume("v", "v", (str(path),))
+    slices = nifti.load(volume, volumes.Target(20), modality)
+    assert slices.images.shape == (3, 20, 20) and slices.images.dtype == np.float32
+    assert slices.images.max() == expected
+    assert slices.scale[0] == (2048 if modality == "ct" else 512)
