@@ -32,6 +32,8 @@ def reconstruction() -> Config:
     config.data = ConfigDict()
     config.data.path = placeholder(str)  # HDF5 of yours: measurements, or images by
     # `prepare`, to simulate them from; none: the embedded sample
+    config.data.wider_field = False  # k-space of yours that reaches beyond the prior's
+    # images: take these for its middle, and what lies around them for empty
     config.data.embedded = True  # without a path, use the embedded sample
     config.data.modality = "brain"  # of the embedded sample: brain, chest
     config.data.split = "test"  # of the sample or of prepared images

@@ -98,7 +98,7 @@ def mask_facts(mask: np.ndarray, *, real_image: bool) -> dict:
 
 
 def check_size(
-    source: str, size: tuple[int, ...], image_shape: tuple[int, ...]
+    source: str, size: tuple[int, ...], image_shape: tuple[int, ...], hint: str = ""
 ) -> None:
     """Refuse data of another size than the prior's.
 
@@ -109,5 +109,5 @@ def check_size(
         raise ValueError(
             f"{source} has images of {size[0]}x{size[1]}, the prior is for "
             f"{image_shape[0]}x{image_shape[1]}; resample the data or give a prior of "
-            "that size with --config.prior.path."
+            f"that size with --config.prior.path{hint}."
         )

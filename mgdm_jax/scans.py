@@ -4,6 +4,7 @@ The one place where a file's conventions (centred k-space, pixel units, scales) 
 the operators'.
 """
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -12,10 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgdm_jax import measurements
-from mgdm_jax.data import arrays, checks, hdf5
+from mgdm_jax.data import arrays, checks, hdf5, resize
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import fourier, projection, radon, sense
+
+_WIDER = (
+    "; complex images that are to be the middle of a wider field of view: "
+    "--config.data.wider_field"
+)
 
 
 def read(config: Config, image_shape: tuple[int, ...]) -> Measurements:
@@ -50,7 +56,11 @@ def from_mri(
     """
     n = min(config.data.n_images, len(file.kspace))
     kspace, size = file.kspace[:n], file.kspace.shape[-2:]
-    measurements.check_size(path, size, image_shape)
+    if config.data.wider_field:
+        file = _narrowed(path, file, image_shape)
+        kspace = file.kspace[:n]
+    else:
+        measurements.check_size(path, size, image_shape, _WIDER)
     mask = np.broadcast_to(np.asarray(file.mask, np.float32), size)
     if file.centered:
         kspace = np.asarray(fourier.centred_to_corner(kspace))
@@ -81,6 +91,34 @@ def from_mri(
     )
 
 
+def _narrowed(
+    path: str, file: hdf5.MriFile, image_shape: tuple[int, ...]
+) -> hdf5.MriFile:
+    """Return the file with maps and reference cut to the prior's images.
+
+    k-space stays that of the wider field of view, one coil's with maps of one.
+    """
+    (h, w), size = image_shape[:2], file.kspace.shape[-2:]
+    if len(image_shape) != 3 or size[0] < h or size[1] < w:
+        raise ValueError(
+            f"{path}: data.wider_field is for complex images, not larger than the "
+            f"k-space of {size[0]}x{size[1]}; the prior's are {h}x{w}."
+        )
+    kspace, maps = file.kspace, file.sensitivity_maps
+    if kspace.ndim == 3:
+        kspace, maps = kspace[:, None], np.ones((1, *size), np.complex64)
+    return dataclasses.replace(
+        file,
+        kspace=kspace,
+        sensitivity_maps=_cropped(maps, (h, w)),
+        reference=_cropped(file.reference, (h, w)),
+    )
+
+
+def _cropped(array: np.ndarray | None, size: tuple[int, int]) -> np.ndarray | None:
+    return None if array is None else resize.crop_or_pad(array, size)
+
+
 def _file_operator(
     path: str,
     file: hdf5.MriFile,
@@ -102,9 +140,10 @@ def _file_operator(
             f"{path}: multi-coil k-space needs a prior of complex images (2 channels); "
             "use configs/mri_fastmri.py."
         )
+    field = (corner.shape[0], corner.shape[1])
     if maps.ndim == 3:
-        return sense.sense(corner, maps)
-    return [sense.sense(corner, m) for m in maps[:n]]
+        return sense.sense(corner, maps, field)
+    return [sense.sense(corner, m, field) for m in maps[:n]]
 
 
 def _scales(given: float | None, operator: Any, kspace: np.ndarray) -> np.ndarray:

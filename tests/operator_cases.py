@@ -49,6 +49,12 @@ def multi_coil_masked_body(shape=(6, 8), seed=0):
     return sense.with_row_spectrum(op)
 
 
+def wide_field(shape=(6, 5), field=(9, 8), seed=0):
+    """Return coils whose k-space has margins, odd and even, around the image."""
+    maps = coils.birdcage_sensitivities(shape, 3)
+    return sense.with_row_spectrum(sense.sense(column_mask(field, seed), maps, field))
+
+
 def ct(size=10, angles=ANGLES):
     return radon.with_dual_spectrum(radon.parallel_beam(angles, size), None)
 
@@ -66,6 +72,7 @@ SPECTRAL = {
     "real_mixed": lambda: real_fourier((6, 7)),
     "multi_coil": multi_coil,
     "multi_coil_body": multi_coil_masked_body,
+    "wide_field": wide_field,
     "ct_even": ct,
     "inpainting": lambda: inpainting.inpainting(random_mask((5, 6))),
     "block_average": lambda: block_average.block_average((6, 9), 3),

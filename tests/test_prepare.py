@@ -306,3 +306,29 @@ def test_measured_k_space_of_a_folder(tmp_path, rng):
     again = prepare.prepare_measured(root, out, SHARES, other, workers=1)
     hashes = [[e["kspace_sha256"] for e in m["volumes"]] for m in (manifest, again)]
     assert hashes[0] != hashes[1]
+
+
+def test_own_masks_of_a_wider_field_reach_the_operator(tmp_path):
+    """An object inside the prior's field explains its k-space; a wider one is refused."""
+    size, columns = (64, 32), 48
+    y, x = (np.arange(n) - n // 2 for n in (2 * size[0], columns))
+    image = np.exp(-np.add.outer((y / 9) ** 2, (x / 5) ** 2)) * (1 + 0.3j)
+    mask = (np.arange(columns) % 2 == 0) | (np.abs(x) < 6)
+    scanner_files.write_fastmri(
+        tmp_path / "k.h5", image[None], mask=mask, recon=(size[0], size[1])
+    )
+    prepare.prepare_measured(tmp_path, tmp_path / "out", SHARES, None, workers=1)
+    config = defaults.reconstruction()
+    config.data.path = str(tmp_path / "out" / "k.h5")
+    config.task.kind = "mri_complex"
+    with pytest.raises(ValueError, match=r"64x48, .* --config\.data\.wider_field"):
+        factory.load_measurements(config, (*size, 2))
+    config.data.wider_field = True
+    found = factory.load_measurements(config, (*size, 2))
+    middle = image[32:96, 8:40] / found.scale[0]
+    explained = found.operator.forward(
+        np.stack([middle.real, middle.imag], -1).astype("f4")
+    )
+    np.testing.assert_allclose(explained, found.measurement[0], atol=1e-4)
+    with pytest.raises(ValueError, match="not larger than the k-space of 64x48"):
+        factory.load_measurements(config, (64, 64, 2))

@@ -4,7 +4,9 @@ Where the mask samples whole columns the readout (axis h) is complete, AᴴA act
 image row alone, and one Hermitian w × w matrix a row diagonalises it:
 Σ_c S_cᴴ F_wᴴ M F_w S_c. Other masks need conjugate gradients (`linalg`).
 
-Shapes: images [h, w, 2] float32; k-space [c, h, w] complex64 in corner order.
+Shapes: images [h, w, 2] float32; k-space [c, H, W] complex64 in corner order. Where
+k-space is that of a wider field of view (H > h or W > w), the image is its middle, and
+zero around it.
 """
 
 import dataclasses
@@ -28,7 +30,7 @@ class Sense:
     ‖A‖ is 1 for a full mask and at most 1 otherwise.
 
     Attributes:
-      mask: [h, w] float32, 1 where sampled, else 0; corner order.
+      mask: [H, W] float32, 1 where sampled, else 0; corner order.
       sensitivities: [c, h, w] complex64, Σ_c |S_c|² = 1, or 0 outside the body.
       row_vectors: [h, w, w] complex64, eigenvectors (columns) of each row's matrix,
         or None.
@@ -43,8 +45,15 @@ class Sense:
     @property
     def image_shape(self) -> tuple[int, ...]:
         """Shape of one image, `(h, w, 2)`."""
-        h, w = self.mask.shape[-2:]
+        h, w = self.sensitivities.shape[-2:]
         return (h, w, 2)
+
+    @property
+    def _margins(self) -> list[tuple[int, int]]:
+        """Pixels (before, after) the image along h and w; N//2 stays N//2."""
+        sizes = zip(self.mask.shape[-2:], self.image_shape[:2], strict=True)
+        before = [(big, small, big // 2 - small // 2) for big, small in sizes]
+        return [(b, big - small - b) for big, small, b in before]
 
     @property
     def has_spectrum(self) -> bool:
@@ -52,13 +61,17 @@ class Sense:
         return self.row_vectors is not None
 
     def forward(self, image: Array) -> Array:
-        """Return the sampled k-space [c, h, w] of `image` [h, w, 2]."""
+        """Return the sampled k-space [c, H, W] of `image` [h, w, 2]."""
         coil_images = self.sensitivities * fourier.to_complex(image)[None]
+        coil_images = jnp.pad(coil_images, [(0, 0), *self._margins])
         return self.sampled(jnp.fft.fft2(coil_images, norm="ortho"))
 
     def adjoint(self, measurement: Array) -> Array:
         """Return the coil-combined zero-filled image [h, w, 2]."""
         coil_images = jnp.fft.ifft2(self.sampled(measurement), norm="ortho")
+        (top, _), (left, _) = self._margins
+        h, w, _ = self.image_shape
+        coil_images = coil_images[:, top : top + h, left : left + w]
         image = (self.sensitivities.conj() * coil_images).sum(0)
         return fourier.to_channels(image)
 
@@ -87,7 +100,7 @@ class Sense:
         return fourier.to_channels(rows)
 
     def sampled(self, measurement: Array) -> Array:
-        """Return k-space [c, h, w], zero where the mask is."""
+        """Return k-space [c, H, W], zero where the mask is."""
         return jnp.where(self.mask[None] > 0, measurement, 0)
 
     def baseline(self, measurement: Array) -> Array:
@@ -95,13 +108,16 @@ class Sense:
         return self.adjoint(measurement)
 
 
-def sense(mask: ArrayLike, sensitivities: ArrayLike) -> Sense:
+def sense(
+    mask: ArrayLike, sensitivities: ArrayLike, field: tuple[int, int] | None = None
+) -> Sense:
     """Return the multi-coil operator, without a spectrum.
 
     Args:
-      mask: [h, w], zeros and ones, corner order.
+      mask: [H, W], zeros and ones, corner order.
       sensitivities: [c, h, w] complex; divided here by √Σ_c |S_c|². Pixels where every
         coil is zero (outside the body) stay zero: A does not see them.
+      field: (H, W) of k-space where it is wider than the image; None for (h, w).
 
     Raises:
       ValueError: if the shapes disagree, the mask is not made of zeros and ones, or a
@@ -114,7 +130,11 @@ def sense(mask: ArrayLike, sensitivities: ArrayLike) -> Sense:
         )
     if not np.isfinite(sensitivities).all():
         raise ValueError("sensitivities must be finite, got NaN or infinity.")
-    mask = fourier.binary_mask(mask, sensitivities.shape[1:])
+    size = sensitivities.shape[1:]
+    field = (size[0], size[1]) if field is None else field
+    if field[0] < size[0] or field[1] < size[1]:
+        raise ValueError(f"field must be at least the image's {size}, got {field}.")
+    mask = fourier.binary_mask(mask, field)
     norm = np.sqrt((np.abs(sensitivities) ** 2).sum(0))
     sensitivities = sensitivities / np.where(norm > 0, norm, 1)
     return Sense(jnp.asarray(mask), jnp.asarray(sensitivities, jnp.complex64))

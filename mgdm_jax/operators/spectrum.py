@@ -81,15 +81,15 @@ def row_eigh(columns: np.ndarray, sensitivities: np.ndarray) -> Eigen:
     """Diagonalise Σ_c S_cᴴ F_wᴴ M F_w S_c for every image row.
 
     Args:
-      columns: [w], 1 at sampled columns, corner order.
-      sensitivities: [c, h, w] complex.
+      columns: [W], 1 at sampled columns, corner order.
+      sensitivities: [c, h, w] complex, w ≤ W: the image is zero in what W has more.
 
     Returns:
       values [h, w] float32 and vectors [h, w, w] complex64.
     """
-    w = columns.size
+    w = sensitivities.shape[-1]
     kernel = np.fft.ifft(np.asarray(columns, np.float64))
-    lag = (np.arange(w)[:, None] - np.arange(w)[None]) % w
+    lag = (np.arange(w)[:, None] - np.arange(w)[None]) % columns.size
     maps = np.asarray(sensitivities, np.complex128).transpose(1, 2, 0)
     coupling = maps.conj() @ maps.transpose(0, 2, 1)
     values, vectors = np.linalg.eigh(kernel[lag] * coupling)

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import operator_cases
@@ -42,6 +43,30 @@ def test_row_spectrum_reproduces_the_normal_matrix():
         np.testing.assert_allclose((v * s2) @ v.conj().T, want, atol=1e-6)
         normal[row, :, :, row] = 0
     np.testing.assert_allclose(normal, 0, atol=1e-6)
+
+
+def test_a_wider_field_sees_the_image_with_margins(key):
+    """The same as the operator of the whole field, on the image padded with zeros."""
+    field, shape = (9, 8), (6, 5)
+    mask = operator_cases.random_mask(field)
+    maps = coils.birdcage_sensitivities(field, 3)
+    top, left = 9 // 2 - 6 // 2, 8 // 2 - 5 // 2
+    middle = (slice(top, top + 6), slice(left, left + 5))
+    narrow = sense.sense(mask, maps[:, *middle], field)
+    whole = sense.sense(mask, maps)
+    assert narrow.image_shape == (*shape, 2)
+    image = jax.random.normal(key, narrow.image_shape)
+    padded = jnp.zeros((*field, 2)).at[middle].set(image)
+    np.testing.assert_allclose(narrow.forward(image), whole.forward(padded), atol=1e-6)
+    measured = random_measurement(whole, key)
+    np.testing.assert_allclose(
+        narrow.adjoint(measured), whole.adjoint(measured)[middle], atol=1e-6
+    )
+
+
+def test_a_field_narrower_than_the_image_is_refused():
+    with pytest.raises(ValueError, match="at least the image's"):
+        sense.sense(np.ones((4, 6)), np.ones((1, 4, 7)), (4, 6))
 
 
 def test_two_dimensional_masks_are_sent_to_cg(key):
