@@ -18,6 +18,9 @@ from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import fourier, projection, radon, sense
 
+LEAST, MOST = 0.02, 20.0
+"""Brightest values of an image in units of its scale; metal in CT reaches 3 or so."""
+
 _WIDER = (
     "; complex images that are to be the middle of a wider field of view: "
     "--config.data.wider_field"
@@ -71,7 +74,7 @@ def from_mri(
     operator = _file_operator(path, file, corner, image_shape, n)
     if not isinstance(operator, list):
         operator = measurements.with_spectrum(operator, config)
-    scale = _scales(file.scale, operator, kspace)
+    scale = _scales(path, file.scale, operator, kspace)
     spread = scale.reshape(-1, *(1,) * (kspace.ndim - 1))
     facts = {"data": str(path), "simulated": "nothing known of"}
     facts |= measurements.mask_facts(
@@ -146,18 +149,31 @@ def _file_operator(
     return [sense.sense(corner, m, field) for m in maps[:n]]
 
 
-def _scales(given: float | None, operator: Any, kspace: np.ndarray) -> np.ndarray:
+def _scales(
+    path: str, given: float | None, operator: Any, kspace: np.ndarray
+) -> np.ndarray:
     """Return [n]: the file's scale, or the largest zero-filled magnitude."""
-    n = len(kspace)
-    if given is not None:
-        return np.full(n, given, np.float32)
+    n = len(kspace) if given is None else 1
     adjoint = jax.jit(lambda op, y: op.adjoint(y))
     each = operator if isinstance(operator, list) else [operator] * n
-    images = (adjoint(op, y) for op, y in zip(each, kspace, strict=True))
+    images = (adjoint(op, y) for op, y in zip(each[:n], kspace[:n], strict=True))
     magnitudes = (
         np.abs(x) if x.ndim == 2 else np.linalg.norm(x, axis=-1) for x in images
     )
-    return np.array([magnitude.max() for magnitude in magnitudes], np.float32)
+    found = np.array([magnitude.max() for magnitude in magnitudes], np.float32)
+    if given is None:
+        return found
+    _check_scale(path, "the zero-filled image", float(found[0]), given)
+    return np.full(len(kspace), given, np.float32)
+
+
+def _check_scale(path: str, what: str, brightest: float, scale: float) -> None:
+    """Refuse a scale that no image in [0, 1] has."""
+    if not LEAST <= brightest / scale <= MOST:
+        raise ValueError(
+            f"{path}: scale {scale:.3g} is to be the image value that 1 stands for, "
+            f"but {what} reaches {brightest:.3g}; give the scale of these data."
+        )
 
 
 def _file_reference(
@@ -191,6 +207,9 @@ def from_ct(
     region = projection.inscribed_circle(detectors)
     reference = _file_reference(file.reference, n, scale, image_shape)
     sinogram = file.sinogram[:n] / (file.scale * float(operator.scale))
+    sinogram = jnp.asarray(sinogram, jnp.float32)
+    brightest = float(jnp.abs(jax.jit(operator.baseline)(sinogram[0])).max())
+    _check_scale(path, "its back-projection", brightest * file.scale, file.scale)
     facts = {
         "data": str(path),
         "simulated": "nothing known of",
@@ -198,7 +217,7 @@ def from_ct(
     }
     return Measurements(
         operator=operator,
-        measurement=jnp.asarray(sinogram, jnp.float32),
+        measurement=sinogram,
         noise_std=config.task.noise_std,
         reference=None if reference is None else reference * region,
         scale=scale,

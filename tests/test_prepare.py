@@ -309,7 +309,7 @@ def test_measured_k_space_of_a_folder(tmp_path, rng):
 
 
 def test_own_masks_of_a_wider_field_reach_the_operator(tmp_path):
-    """An object inside the prior's field explains its k-space; a wider one is refused."""
+    """An object inside the prior's field explains k-space; a wider prior is refused."""
     size, columns = (64, 32), 48
     y, x = (np.arange(n) - n // 2 for n in (2 * size[0], columns))
     image = np.exp(-np.add.outer((y / 9) ** 2, (x / 5) ** 2)) * (1 + 0.3j)

@@ -11,6 +11,10 @@ import numpy as np
 RADIANS_MAX, RADIANS_VIEWS = 3.2, 4
 """Angles all within ±RADIANS_MAX of more than RADIANS_VIEWS views look like radians."""
 
+DC_MIN_SIZE, DC_SHARE, DC_RATIO = 32, 16, 4.0
+"""k-space of at least DC_MIN_SIZE has DC elsewhere when its blocks of 1/DC_SHARE radius
+there hold DC_RATIO times the energy of those where DC should be."""
+
 
 def present(required: Sequence[str], names: Sequence[str]) -> None:
     """Raise unless every required dataset is among the names."""
@@ -60,6 +64,31 @@ def mask(values: np.ndarray, measured: np.ndarray) -> None:
         "are mask and kspace in the same order, DC centred or in the corner?",
         where=" wherever mask is 1",
     )
+
+
+def centre(values: np.ndarray, sampled: np.ndarray, *, centered: bool) -> None:
+    """Raise if the energy of k-space lies where DC is not said to be.
+
+    Args:
+      values: [n, (c,) h, w] complex.
+      sampled: mask [h, w] or [w], in the same order.
+      centered: whether DC is said to lie at N//2 rather than in the corner.
+    """
+    h, w = values.shape[-2:]
+    if min(h, w) < DC_MIN_SIZE:
+        return
+    seen = np.broadcast_to(sampled, (h, w))
+    power = (np.abs(values.reshape(-1, h, w)) ** 2).sum(0) * seen
+    reach = [slice(n // 2 - n // DC_SHARE, n // 2 + n // DC_SHARE + 1) for n in (h, w)]
+    middle, corner = (values[*reach] for values in (power, np.fft.fftshift(power)))
+    seen = (seen if centered else np.fft.fftshift(seen))[*reach]
+    here, elsewhere = (middle, corner) if centered else (corner, middle)
+    if seen.any() and elsewhere.sum() > DC_RATIO * here.sum():
+        raise ValueError(
+            f"kspace should have DC {'at N//2' if centered else 'in the corner'}, but "
+            f"its energy lies {'in the corners' if centered else 'in the middle'}; set "
+            f"centered to {str(not centered).lower()}, or shift it."
+        )
 
 
 def sensitivity_maps(values: np.ndarray | None, shape: tuple[int, ...]) -> None:

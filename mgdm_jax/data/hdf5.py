@@ -91,6 +91,7 @@ def check_mri(contents: MriFile) -> None:
     """Raise a ValueError of one line unless the arrays fit together."""
     checks.kspace(contents.kspace)
     checks.mask(contents.mask, contents.kspace)
+    checks.centre(contents.kspace, contents.mask, centered=contents.centered)
     checks.sensitivity_maps(contents.sensitivity_maps, contents.kspace.shape)
     n, *_, h, w = contents.kspace.shape
     checks.reference(contents.reference, (n, h, w))
