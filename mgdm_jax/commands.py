@@ -1,8 +1,12 @@
 """What the commands share."""
 
 import contextlib
+import logging
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+
+from absl import app, flags
 
 
 @contextlib.contextmanager
@@ -17,6 +21,46 @@ def one_line_errors() -> Iterator[None]:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
     except (ValueError, OSError) as error:
-        line = str(error).replace("\n", " ")
-        sys.stderr.write(f"error: {line}\n")
-        sys.exit(2)
+        _complain(error)
+
+
+def start(main: Callable[[list[str]], None], n_words: int, words: str = "") -> None:
+    """Parse the flags and call main(words) with what is no flag; absl's `app.run`.
+
+    Args:
+      main: what the command does; bad input may be a ValueError or an OSError.
+      n_words: how many words it takes besides its flags.
+      words: what they are, for messages.
+    """
+    # JAX tells which backends it has not found; nobody asked.
+    logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
+
+    def checked(argv: list[str]) -> None:
+        with one_line_errors():
+            given = argv[1:]
+            if len(given) != n_words:
+                expected = words or "flags only"
+                got = " ".join(given) or "none"
+                raise ValueError(f"expected {expected}, got {got}; see --help.")
+            main(given)
+
+    app.run(checked, flags_parser=_parse)
+
+
+def _parse(argv: Sequence[str]) -> list[str]:
+    """Return what is no flag; a flag, or a configuration, that is wrong is one line."""
+    with warnings.catch_warnings():
+        # ml_collections loads configurations as importlib used to.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            return flags.FLAGS(argv)
+        except (flags.Error, AttributeError, ValueError, OSError) as error:
+            _complain(error)
+    raise AssertionError  # _complain has left
+
+
+def _complain(error: Exception) -> None:
+    text = error.args[0] if isinstance(error, AttributeError) else error
+    line = " ".join(str(text).split())
+    sys.stderr.write(f"error: {line}\n")
+    sys.exit(2)

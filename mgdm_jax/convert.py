@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 from mgdm_jax import commands, foreign, priors
 from mgdm_jax.networks import infer, names, presets
@@ -152,14 +152,11 @@ def cli() -> None:
     """Define the flags and convert; here, so that importing this defines none."""
     _define_flags()
 
-    def main(argv: list[str]) -> None:
-        with commands.one_line_errors():
-            if len(argv) != 2:
-                raise ValueError(f"expected one checkpoint, got {len(argv) - 1}.")
-            path = _run(argv[1], flags.FLAGS)
+    def main(words: list[str]) -> None:
+        path = _run(words[0], flags.FLAGS)
         sys.stdout.write(f"wrote {path}\n")
 
-    app.run(main)
+    commands.start(main, n_words=1, words="one checkpoint")
 
 
 if __name__ == "__main__":

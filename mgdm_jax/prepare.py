@@ -27,7 +27,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from absl import app, flags
+from absl import flags
 from tqdm import tqdm
 
 from mgdm_jax import commands
@@ -228,17 +228,11 @@ def cli() -> None:
     """Define the flags and prepare; here, so that importing this defines none."""
     _define_flags()
 
-    def main(argv: list[str]) -> None:
-        with commands.one_line_errors():
-            if len(argv) != 2:
-                raise ValueError(
-                    f"expected one data set of {', '.join(readers.NAMES)}, got "
-                    f"{' '.join(argv[1:]) or 'none'}."
-                )
-            told = _run(argv[1], flags.FLAGS)
-        sys.stdout.write(told)
-
-    app.run(main)
+    commands.start(
+        lambda words: sys.stdout.write(_run(words[0], flags.FLAGS)),
+        n_words=1,
+        words=f"one data set of {', '.join(readers.NAMES)}",
+    )
 
 
 if __name__ == "__main__":

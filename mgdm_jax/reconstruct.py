@@ -19,7 +19,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from absl import app, flags
+from absl import flags
 from tqdm import tqdm
 
 from mgdm_jax import (
@@ -30,6 +30,7 @@ from mgdm_jax import (
     hyperparameters,
     methods,
     posterior,
+    ranges,
     scans,
     tuned,
 )
@@ -137,6 +138,9 @@ def reconstruct(
     Raises:
       ValueError: with one line, for whatever cannot be used.
     """
+    if n_samples < 1:
+        raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
+    ranges.check(config)
     methods.make_process(config)  # an unknown method has no numbers either
     prior = factory.load_prior(prior_name)
     scan = measured(contents, source, config, prior.image_shape)
@@ -205,13 +209,7 @@ def cli() -> None:
     """Define the flags and reconstruct; here, so that importing this defines none."""
     _define_flags()
 
-    def main(argv: list[str]) -> None:
-        with commands.one_line_errors():
-            if len(argv) > 1:
-                raise ValueError(f"{argv[1]} belongs to no flag; see --help.")
-            _run(flags.FLAGS)
-
-    app.run(main)
+    commands.start(lambda _: _run(flags.FLAGS), n_words=0)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import jax
-from absl import app, flags
+from absl import flags
 from ml_collections import config_flags
 from tqdm import tqdm
 
@@ -19,6 +19,7 @@ from mgdm_jax import (
     factory,
     hyperparameters,
     methods,
+    ranges,
     reconstruction,
     results,
 )
@@ -32,8 +33,11 @@ def run(config: Config, workdir: Path) -> dict:
     Raises:
       ValueError: with one line, for input that cannot be used; nothing is written.
     """
+    if workdir.exists() and not workdir.is_dir():
+        raise ValueError(f"{workdir} is a file; give a folder as --workdir.")
     if (workdir / "metrics.json").exists():
         raise ValueError(f"{workdir} holds a finished run; give another --workdir.")
+    ranges.check(config)
     methods.make_process(config)  # an unknown method has no numbers either
     guidance = hyperparameters.resolve(config)
     config = _resolved(config, guidance)
@@ -64,13 +68,16 @@ def _resolved(config: Config, guidance) -> Config:
 
 
 def main(config: Config, workdir: str | None) -> None:
-    """Reconstruct and print a table; exit code 2 and one line for bad input."""
+    """Reconstruct and print a table.
+
+    Raises:
+      ValueError: with one line, for input that cannot be used.
+    """
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = Path(workdir or f"runs/{config.name}-{stamp}")
     if config.data.embedded and not config.data.path:
         sys.stdout.write("No data.path given: using the embedded sample.\n")
-    with commands.one_line_errors():
-        facts = run(config, folder)
+    facts = run(config, folder)
     sys.stdout.write(f"{results.table(facts)}\nwritten to {folder}\n")
 
 
@@ -87,7 +94,7 @@ def cli() -> None:
     # The second start of a command need not compile again.
     cache = spectrum.default_cache_dir() / "xla"
     jax.config.update("jax_compilation_cache_dir", str(cache))
-    app.run(lambda _: main(config.value, workdir.value))
+    commands.start(lambda _: main(config.value, workdir.value), n_words=0)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
+from absl import flags
 from ml_collections import config_flags
 from tqdm import tqdm
 
@@ -139,15 +139,12 @@ def train(config: Config, workdir: Path) -> Path:
       ValueError: with one line, for a configuration that cannot be trained; nothing is
         written.
     """
+    source = training_images.make_source(config)
+    followed = training_images.monitored(config)
     run = build(config)
-    dataset = pipelines.training_dataset(
-        training_images.make_source(config), batch_size=config.train.batch_size
-    )
-    batches = iter(dataset)
-    monitored = {
-        name: run.place(images)
-        for name, images in training_images.monitored(config).items()
-    }
+    batch_size = config.train.batch_size
+    batches = iter(pipelines.training_dataset(source, batch_size=batch_size))
+    monitored = {name: run.place(images) for name, images in followed.items()}
     workdir.mkdir(parents=True, exist_ok=True)
     (workdir / "config.json").write_text(config.to_json_best_effort(indent=2))
     saves = checkpoints.Checkpoints(workdir / "checkpoints")
@@ -253,16 +250,15 @@ def cli() -> None:
     )
     flags.mark_flag_as_required("config")
 
-    def main(argv: list[str]) -> None:
-        del argv
+    def main(words: list[str]) -> None:
+        del words
         # orbax reports every save in a dozen lines.
         logging.getLogger("absl").setLevel(logging.WARNING)
         folder = Path(workdir.value or f"runs/priors/{config.value.name}")
-        with commands.one_line_errors():
-            path = train(config.value, folder)
+        path = train(config.value, folder)
         sys.stdout.write(f"wrote {path}\n")
 
-    app.run(main)
+    commands.start(main, n_words=0)
 
 
 if __name__ == "__main__":

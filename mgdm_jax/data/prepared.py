@@ -123,10 +123,11 @@ def merge(path: Path, parts: Sequence[Path], source: str) -> None:
 
 def is_prepared(path: str | os.PathLike[str]) -> bool:
     """Return whether the file is an HDF5 file of prepared images."""
-    if not os.path.isfile(path) or not h5py.is_hdf5(path):
+    try:
+        with h5py.File(path, "r") as file:
+            return file.attrs.get("format") == FORMAT
+    except OSError:
         return False
-    with h5py.File(path, "r") as file:
-        return file.attrs.get("format") == FORMAT
 
 
 def indices(path: str | os.PathLike[str], split: str) -> np.ndarray:

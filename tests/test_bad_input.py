@@ -1,0 +1,373 @@
+"""Whatever is wrong with a user's input is one line, exit code 2, nothing written."""
+
+import pickle
+import struct
+from pathlib import Path
+
+import command_server
+import h5py
+import numpy as np
+import pytest
+import scanner_files
+import tiny
+from safetensors.numpy import save_file
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+SIZE = 32
+
+
+def kspace(n=1, coils=(), size=SIZE):
+    """Return k-space of a bright square, [n, (c,) h, w]."""
+    image = np.zeros((n, *coils, size, size))
+    image[..., 8:20, 10:25] = 0.9
+    return scanner_files.centred_fft(image).astype(np.complex64)
+
+
+def write_mri(folder, **changes):
+    """Write a good file of measurements but for the changes; None leaves one out."""
+    arrays = {"kspace": kspace(), "mask": np.ones(SIZE, np.float32)} | changes
+    with h5py.File(folder / "scan.h5", "w") as file:
+        for name in ("scale", "centered"):
+            if name in arrays:
+                file.attrs[name] = arrays.pop(name)
+        for name, values in arrays.items():
+            if values is not None:
+                file[name] = values
+
+
+def write_ct(folder, **changes):
+    sinogram = np.ones((1, 8, SIZE), np.float32) * 5
+    arrays = {"sinogram": sinogram, "angles_deg": np.arange(8) * 22.5} | changes
+    with h5py.File(folder / "scan.h5", "w") as file:
+        for name, values in arrays.items():
+            file[name] = values
+
+
+def spoil(values, what):
+    values = values.copy()
+    values.ravel()[7] = what
+    return values
+
+
+def run_mri(*words):
+    """Return a command that reconstructs scan.h5 with a prior of that size."""
+    config = f"{CONFIGS}/mri_brats.py:smoke"
+    given = (
+        "--config.data.path=scan.h5",
+        f"--config.prior.path=tiny-{SIZE}-1.safetensors",
+    )
+    return ("run", f"--config={config}", "--workdir=out", *given, *words)
+
+
+def run_ct(*words):
+    return ("run", f"--config={CONFIGS}/ct_lidc.py:smoke", *run_mri()[2:], *words)
+
+
+def run_sample(*words):
+    """Return a command on the embedded sample; its size is not the tiny prior's."""
+    return ("run", f"--config={CONFIGS}/mri_brats.py:smoke", "--workdir=out", *words)
+
+
+def reconstruct(*words):
+    prior = f"--prior=tiny-{SIZE}-1.safetensors"
+    return ("reconstruct", prior, "--out=out.npy", "--n_steps=2", *words)
+
+
+def prepare(name, *words):
+    return ("prepare", name, "--in=in", "--out=out.h5", "--workers=1", *words)
+
+
+def truncated(folder):
+    write_mri(folder)
+    data = (folder / "scan.h5").read_bytes()
+    (folder / "scan.h5").write_bytes(data[: len(data) // 2])
+
+
+def two_reals(folder):
+    values = kspace()
+    write_mri(folder, kspace=np.stack([values.real, values.imag], -1))
+
+
+def corner_kspace(folder):
+    write_mri(folder, kspace=np.fft.ifftshift(kspace(), (-2, -1)))
+
+
+def no_dataset(folder):
+    write_mri(folder, kspace=None, ksp=kspace())
+
+
+def wrong_coils(folder):
+    maps = np.ones((3, SIZE, SIZE), np.complex64)
+    write_mri(folder, kspace=kspace(coils=(4,)), sensitivity_maps=maps)
+
+
+def pickle_bomb(folder):
+    class Bomb:
+        def __reduce__(self):
+            return (Path.touch, (folder / "exploded",))
+
+    np.save(folder / "k.npy", np.array([Bomb()], object), allow_pickle=True)
+    (folder / "bomb.pt").write_bytes(pickle.dumps({"input_blocks.0.0.weight": Bomb()}))
+
+
+def half_a_prior(folder):
+    write_mri(folder)
+    path = folder / f"tiny-{SIZE}-1.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def a_prior_of_nothing(folder):
+    write_mri(folder)
+    save_file({"x": np.zeros(3, np.float32)}, folder / f"tiny-{SIZE}-1.safetensors")
+
+
+def a_prior_of_lies(folder):
+    """A header longer than the file."""
+    write_mri(folder)
+    path = folder / f"tiny-{SIZE}-1.safetensors"
+    path.write_bytes(struct.pack("<Q", 2**40) + b"{}")
+
+
+def no_pixels(folder):
+    slices, _ = scanner_files.ct_series(np.random.default_rng(0), n=2, size=16)
+    for ds in slices:
+        del ds.PixelData
+    scanner_files.save_all(folder / "in", slices)
+
+
+def four_dimensions(folder):
+    (folder / "in").mkdir()
+    scanner_files.write_nifti(folder / "in" / "v.nii", np.ones((4, 4, 4, 3), "f4"))
+
+
+def a_half_nifti(folder):
+    (folder / "in").mkdir()
+    values = np.random.default_rng(0).random((9, 9, 9), np.float32)
+    path = scanner_files.write_nifti(folder / "in" / "v.nii.gz", values)
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def present(folder):
+    write_arrays(folder)
+    (folder / "out.npy").write_text("mine")
+
+
+def finished(folder):
+    write_mri(folder)
+    (folder / "out").mkdir()
+    (folder / "out" / "metrics.json").write_text("{}")
+
+
+def file_for_a_folder(folder):
+    write_mri(folder)
+    (folder / "out").write_text("mine")
+
+
+def write_arrays(folder, **changes):
+    arrays = {"k": kspace(), "m": np.ones(SIZE)} | changes
+    for name, values in arrays.items():
+        np.save(folder / f"{name}.npy", values)
+
+
+def mri(**changes):
+    return lambda folder: write_mri(folder, **changes)
+
+
+def ct(**changes):
+    return lambda folder: write_ct(folder, **changes)
+
+
+def arrays(**changes):
+    return lambda folder: write_arrays(folder, **changes)
+
+
+def nothing(folder):
+    """Leave the folder as it is."""
+
+
+MAPS = np.ones((2, SIZE, SIZE), np.complex64)
+SINOGRAM = np.ones((1, 8, SIZE), np.float32)
+
+ROWS = {
+    "truncated HDF5": (truncated, run_mri(), "not a readable HDF5 file"),
+    "no such file": (nothing, run_mri(), "no such file"),
+    "not HDF5": (
+        lambda d: (d / "scan.h5").write_text("hello"),
+        run_mri(),
+        "not a readable HDF5 file",
+    ),
+    "wrong names": (no_dataset, run_mri(), "has no dataset 'kspace', it has 'ksp'"),
+    "complex as two reals": (two_reals, run_mri(), "kspace must be complex"),
+    "NaN": (mri(kspace=spoil(kspace(), np.nan)), run_mri(), "1 NaN or infinite"),
+    "Inf": (mri(kspace=spoil(kspace(), np.inf)), run_mri(), "1 NaN or infinite"),
+    "all-zero k-space": (mri(kspace=0 * kspace()), run_mri(), "is all zero"),
+    "mask's shape": (mri(mask=np.ones(SIZE + 1)), run_mri(), "mask must have shape"),
+    "mask of nothing": (mri(mask=np.zeros(SIZE)), run_mri(), "mask samples nothing"),
+    "mask of weights": (mri(mask=np.full(SIZE, 0.5)), run_mri(), "zeros and ones only"),
+    "DC in the corner": (corner_kspace, run_mri(), "energy lies in the corners"),
+    "DC in the middle": (mri(centered=False), run_mri(), "energy lies in the middle"),
+    "scale of another scan": (mri(scale=1e6), run_mri(), "give the scale of these"),
+    "scale of nought": (mri(scale=0.0), run_mri(), "scale must be one positive number"),
+    "coils without maps": (mri(kspace=kspace(coils=(4,))), run_mri(), "has 4 coils"),
+    "number of coils": (wrong_coils, run_mri(), "check the number of coils"),
+    "coils and a real prior": (
+        mri(kspace=kspace(coils=(2,)), sensitivity_maps=MAPS),
+        run_mri(),
+        "needs a prior of complex images",
+    ),
+    "maps of nothing": (
+        mri(kspace=kspace(coils=(2,)), sensitivity_maps=0 * MAPS),
+        run_mri(),
+        "sensitivity_maps of set 0 is all zero",
+    ),
+    "reference's shape": (
+        mri(reference=np.ones((1, 9, 9))),
+        run_mri(),
+        "reference must have shape",
+    ),
+    "radians": (ct(angles_deg=np.arange(8) * 0.39), run_ct(), "look like radians"),
+    "angles without rows": (ct(angles_deg=np.arange(7)), run_ct(), "one angle a view"),
+    "sinogram in pixels of 1e5": (ct(sinogram=SINOGRAM * 1e5), run_ct(), "scale"),
+    "CT in a file of MRI": (mri(), run_ct(), "has no dataset 'sinogram', 'angles_deg'"),
+    "prior of another size": (
+        mri(),
+        run_mri("--config.prior.path=tiny-48-1.safetensors"),
+        "32x32, the prior is for 48x48",
+    ),
+    "prior of other channels": (
+        mri(),
+        run_mri("--config.prior.path=tiny-32-2.safetensors"),
+        "needs a prior of 1 channels",
+    ),
+    "prior half written": (half_a_prior, run_mri(), "safetensors"),
+    "prior of nothing": (a_prior_of_nothing, run_mri(), "safetensors"),
+    "prior whose header lies": (a_prior_of_lies, run_mri(), "safetensors"),
+    "no such prior": (
+        nothing,
+        run_sample("--config.prior.path=brain"),
+        "no prior 'brain'",
+    ),
+    "pickle in an array": (pickle_bomb, reconstruct("--kspace=k.npy"), "not readable"),
+    "pickle for a checkpoint": (
+        pickle_bomb,
+        ("convert", "bomb.pt", "--preset=ffhq_10m", "--out=out"),
+        ".pt",
+    ),
+    "DICOM without pixels": (no_pixels, prepare("dicom"), "has no PixelData"),
+    "NIfTI of four dimensions": (four_dimensions, prepare("nifti"), "has 4 dimensions"),
+    "NIfTI half written": (a_half_nifti, prepare("nifti"), "none of 1 volumes"),
+    "an empty data set": (
+        lambda d: (d / "in").mkdir(),
+        prepare("brats"),
+        "holds no volume that brats knows",
+    ),
+    "output present": (present, reconstruct("--kspace=k.npy"), "out.npy exists"),
+    "output in no folder": (
+        arrays(),
+        reconstruct("--kspace=k.npy", "--out=no/out.npy"),
+        "no folder that can be written to",
+    ),
+    "output of no known kind": (
+        arrays(),
+        reconstruct("--kspace=k.npy", "--out=out.jpg"),
+        "--out must end in",
+    ),
+    "a finished run": (finished, run_mri(), "holds a finished run"),
+    "a file for a folder": (file_for_a_folder, run_mri(), "out"),
+    "two kinds of scan": (
+        arrays(),
+        reconstruct("--kspace=k.npy", "--sinogram=k.npy", "--angles=m.npy"),
+        "give either --kspace",
+    ),
+    "mask and k-space apart": (
+        arrays(m=np.ones(SIZE - 1)),
+        reconstruct("--kspace=k.npy", "--mask=m.npy"),
+        "mask must have shape",
+    ),
+    "unknown field": (nothing, run_sample("--config.sampler.nsteps=5"), "n_steps"),
+    "value of another type": (
+        nothing,
+        run_sample("--config.sampler.n_steps=many"),
+        "n_steps",
+    ),
+    "no such configuration": (
+        nothing,
+        ("run", "--config=configs/absent.py"),
+        "absent.py",
+    ),
+    "no steps": (
+        nothing,
+        run_sample("--config.sampler.n_steps=0"),
+        "n_steps must be at least 1",
+    ),
+    "no images": (
+        nothing,
+        run_sample("--config.data.n_images=0"),
+        "n_images must be at least 1",
+    ),
+    "no batch": (nothing, run_sample("--config.sampler.batch_size=0"), "batch_size"),
+    "noise below nought": (
+        nothing,
+        run_sample("--config.task.noise_std=-0.1"),
+        "noise_std",
+    ),
+    "eta above one": (nothing, run_sample("--config.sampler.eta=1.5"), "eta"),
+    "acceleration below one": (
+        nothing,
+        run_sample("--config.task.acceleration=0.5"),
+        "acceleration must be at least 1",
+    ),
+    "an unknown method": (nothing, run_sample("--config.method=mgmd"), "mgmd"),
+    "a flag that is none": (nothing, run_sample("--n_steps=5"), "n_steps"),
+    "a configuration's variant": (
+        nothing,
+        ("run", f"--config={CONFIGS}/mri_brats.py:big"),
+        "variants are :smoke, :demo and :paper",
+    ),
+    "a word too much": (nothing, run_sample("extra"), "extra"),
+    "samples below one": (
+        arrays(),
+        reconstruct("--kspace=k.npy", "--n_samples=0"),
+        "n_samples",
+    ),
+    "training on nothing": (
+        nothing,
+        ("train", f"--config={CONFIGS}/priors/brain_t1.py:paper", "--workdir=out"),
+        "give --config.data.path",
+    ),
+    "training on a scan": (
+        mri(),
+        (
+            "train",
+            f"--config={CONFIGS}/priors/brain_t1.py:paper",
+            "--workdir=out",
+            "--config.data.path=scan.h5",
+        ),
+        "holds no prepared images",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def priors(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("priors")
+    return [tiny.write_prior(folder, s, c) for s, c in ((32, 1), (48, 1), (32, 2))]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_bad_input_is_one_line(name, tmp_path, priors):
+    make, (module, *words), message = ROWS[name]
+    folder = tmp_path / "here"
+    folder.mkdir()
+    for prior in map(Path, priors):
+        (folder / prior.name).write_bytes(prior.read_bytes())
+    make(folder)
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    done = command_server.run(module, *words, cwd=folder)
+    assert done.code == 2, done.err
+    lines = done.err.strip().splitlines()
+    if module == "prepare":  # volumes left out are lines as well, and there is a bar
+        lines = lines[-1:]
+    assert len(lines) == 1 and message in lines[0], done.err
+    assert lines[0].startswith("error: ")
+    assert before == {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
