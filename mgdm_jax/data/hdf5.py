@@ -15,19 +15,17 @@ with a file is one `ValueError` of one line: what is wrong, what is expected, wh
 do.
 """
 
-import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import h5py
 import numpy as np
 
-from mgdm_jax.data import checks
-
-Path = str | os.PathLike[str]
+from mgdm_jax.data import blame, checks
+from mgdm_jax.data.blame import Path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +72,7 @@ def read_mri(path: Path) -> MriFile:
     Raises:
       ValueError: with one line, if the file cannot be used.
     """
-    with _blaming(path):
+    with blame.blaming(path):
         arrays, attributes = _read(
             path, ("kspace", "mask"), ("sensitivity_maps", "reference")
         )
@@ -102,7 +100,7 @@ def read_ct(path: Path) -> CtFile:
     Raises:
       ValueError: with one line, if the file cannot be used.
     """
-    with _blaming(path):
+    with blame.blaming(path):
         arrays, attributes = _read(path, ("sinogram", "angles_deg"), ("reference",))
         contents = CtFile(**arrays, scale=checks.scale(attributes.get("scale")) or 1.0)
         check_ct(contents)
@@ -148,15 +146,6 @@ def write_reconstructions(
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _blaming(path: Path) -> Iterator[None]:
-    """Put the file's name in front of every ValueError."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)}: {error}") from error
 
 
 def _read(
