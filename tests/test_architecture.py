@@ -21,6 +21,9 @@ FENCES = {
     "matplotlib": ("figures.py",),
     "safetensors": ("priors.py",),
     "torch": ("foreign.py",),
+    "nibabel": ("data/nifti",),
+    "pydicom": ("data/dicom",),
+    "ismrmrd": ("data/ismrmrd_files.py",),
     "tqdm": ("run.py", "train.py", "reconstruct.py"),
     "optax": ("training.py", "samplers/red_diff.py"),
     "scipy": ("data/", "operators/"),
@@ -122,6 +125,7 @@ def test_what_is_imported_is_a_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = [re.split(r"[<>=!~\[ ]", line)[0] for line in project["dependencies"]]
     names += ["torch"]  # the extra `convert`; asked for where a .pt file is read
+    names += ["nibabel", "pydicom", "ismrmrd"]  # `formats`; asked for likewise
     declared = {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}
     undeclared = [
         f"{relative(path)} imports {name or 'relatively'}"
