@@ -26,6 +26,7 @@ import numpy as np
 
 from mgdm_jax.data import blame, checks
 from mgdm_jax.data.blame import Path
+from mgdm_jax.data.geometry import Geometry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,7 @@ class MriFile:
       reference: [n, h, w] real or complex, or None.
       centered: whether DC lies at N//2 rather than in the corner.
       scale: image value that operator unit 1 stands for; None if the file has none.
+      geometry: where the slices are, if their file says.
     """
 
     kspace: np.ndarray
@@ -47,6 +49,7 @@ class MriFile:
     reference: np.ndarray | None
     centered: bool
     scale: float | None
+    geometry: Geometry | None = None
 
 
 @dataclasses.dataclass(frozen=True)
