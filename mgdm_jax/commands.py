@@ -5,6 +5,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from absl import app, flags
 
@@ -24,7 +25,7 @@ def one_line_errors() -> Iterator[None]:
         _complain(error)
 
 
-def start(main: Callable[[list[str]], None], n_words: int, words: str = "") -> None:
+def start(main: Callable[[list[str]], Any], n_words: int, words: str = "") -> None:
     """Parse the flags and call main(words) with what is no flag; absl's `app.run`.
 
     Args:
@@ -60,7 +61,16 @@ def _parse(argv: Sequence[str]) -> list[str]:
 
 
 def _complain(error: Exception) -> None:
-    text = error.args[0] if isinstance(error, AttributeError) else error
-    line = " ".join(str(text).split())
-    sys.stderr.write(f"error: {line}\n")
+    sys.stderr.write(f"error: {_reason(error)}\n")
     sys.exit(2)
+
+
+def _reason(error: Exception) -> str:
+    """Return one line; of what a configuration raised no more than that."""
+    if isinstance(error, AttributeError):  # ml_collections' for a field
+        words = " ".join(str(error.args[0]).split())
+        return f"the configuration has no field {words}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if any(line.startswith("File ") for line in lines):  # a traceback inside
+        return lines[-1].partition(": ")[2]
+    return " ".join(lines)

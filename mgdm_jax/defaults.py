@@ -29,16 +29,7 @@ def reconstruction() -> Config:
     config.task.noise_std = 0.0  # sigma_y in operator units, per real component
     config.task.photons = 0.0  # or, simulated CT: I_0 a detector; 0 for no such noise
 
-    config.data = ConfigDict()
-    config.data.path = placeholder(str)  # HDF5 of yours: measurements, or images by
-    # `prepare`, to simulate them from; none: the embedded sample
-    config.data.wider_field = False  # k-space of yours that reaches beyond the prior's
-    # images: take these for its middle, and what lies around them for empty
-    config.data.embedded = True  # without a path, use the embedded sample
-    config.data.modality = "brain"  # of the embedded sample: brain, chest
-    config.data.split = "test"  # of the sample or of prepared images
-    config.data.subject = "colin27"  # of the sample
-    config.data.n_images = 16
+    config.data = _measured_data()
 
     config.prior = ConfigDict()
     config.prior.path = "brain_t1"  # shipped prior's name, or a .safetensors file
@@ -51,6 +42,21 @@ def reconstruction() -> Config:
     config.sampler = _sampler()
     config.tuned = starting_values()  # tuned.<method>.<level> = zeta, lam, rho, eta
     return config
+
+
+def _measured_data() -> Config:
+    """Return where measurements come from, or the images to simulate them from."""
+    data: Config = ConfigDict()
+    data.path = placeholder(str)  # HDF5 of yours: measurements, or images by
+    # `prepare`, to simulate them from; none: the embedded sample
+    data.wider_field = False  # k-space of yours that reaches beyond the prior's
+    # images: take these for its middle, and what lies around them for empty
+    data.embedded = True  # without a path, use the embedded sample
+    data.modality = "brain"  # of the embedded sample: brain, chest
+    data.split = "test"  # of the sample or of prepared images
+    data.subject = "colin27"  # of the sample
+    data.n_images = 16
+    return data
 
 
 def _sampler() -> Config:

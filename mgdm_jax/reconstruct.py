@@ -2,20 +2,23 @@
 
 Arrays come from .npy, .npz, .h5, .mat or BART's .cfl files, `FILE#NAME` for one of
 several; shapes, orders and units as in `data.hdf5`, one slice without its axis as well.
+k-space may be an ISMRMRD file too: see `data.ismrmrd_files`.
 
     python -m mgdm_jax.reconstruct --prior brain_complex --kspace k.npy --mask m.npy \
         --maps s.npy --n_samples 8 --out scan.h5
     python -m mgdm_jax.reconstruct --prior chest_ct --sinogram s.mat --angles a.npy \
-        --out scan.npy
+        --geometry series/ --out mgdm/
 
-`.npy` holds the mean of the samples; `.h5` also the samples, their standard deviation,
-what the measurements do not determine and the baseline; `.png` shows these.
+`.npy`, `.nii`, `.nii.gz`, `.dcm` and a folder, of one DICOM file a slice, hold the mean
+of the samples; `.h5` also the samples, their standard deviation, what the measurements
+do not determine and the baseline; `.png` shows these. NIfTI and DICOM hold magnitudes,
+placed as ISMRMRD's header or `--geometry` says: see `data.geometry` for the axes. Units
+are the scan's; with `--units=hu`, and in DICOM of CT by default, Hounsfield units:
+right for priors of clip((HU + 1024) / 2048, 0, 1).
 """
 
 import copy
-import os
 import sys
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -26,20 +29,18 @@ from mgdm_jax import (
     commands,
     defaults,
     factory,
-    figures,
     hyperparameters,
     methods,
+    outputs,
     posterior,
     ranges,
     scans,
     tuned,
 )
-from mgdm_jax.data import hdf5
+from mgdm_jax.data import hdf5, nifti_files
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import masks
-
-SUFFIXES = (".npy", ".h5", ".png")
 
 
 def measured(
@@ -69,54 +70,6 @@ def measured(
     config.task.acceleration = float(masks.nominal_acceleration(whole))
     spectral.data.n_images = len(contents.kspace)
     return scans.from_mri(source, contents, spectral, image_shape)
-
-
-def write(path: Path, found: posterior.Posterior, scan: Measurements) -> None:
-    """Write the result by the suffix of its file, whole or not at all.
-
-    Args:
-      path: `.npy`, `.h5` or `.png`.
-      found: operator units.
-      scan: gives the units of the file.
-    """
-    if path.suffix == ".h5":
-        stacks = {
-            "reconstruction": scan.in_file_units(found.mean),
-            "std": scan.in_file_units(found.std),
-            "null_space": scan.in_file_units(found.null_space),
-            "baseline": scan.in_file_units(found.baseline),
-            "samples": np.stack([scan.in_file_units(x) for x in found.samples]),
-        }
-        facts = {"data_residual": found.data_residual, "diverged": found.diverged}
-        hdf5.write(path, stacks, facts)
-        return
-    aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        if path.suffix == ".npy":
-            np.save(aside, scan.in_file_units(found.mean))
-        else:
-            maps = {"baseline": found.baseline, "mean": found.mean}
-            maps |= {"std": found.std, "null space": found.null_space}
-            figures.maps(maps).savefig(aside, dpi=110)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def check_target(out: str, overwrite: bool) -> Path:
-    """Return the file to write.
-
-    Raises:
-      ValueError: if it has no known suffix, exists, or cannot be written.
-    """
-    path = Path(out)
-    if path.suffix not in SUFFIXES:
-        raise ValueError(f"--out must end in {', '.join(SUFFIXES)}, got {out}.")
-    if path.exists() and not overwrite:
-        raise ValueError(f"{path} exists; give another --out, or --overwrite.")
-    if not os.access(path.parent, os.W_OK):
-        raise ValueError(f"{path.parent} is no folder that can be written to.")
-    return path
 
 
 def reconstruct(
@@ -161,8 +114,10 @@ def reconstruct(
 
 def _define_flags() -> None:
     flags.DEFINE_string("prior", None, "Name of a shipped prior, or a file.")
-    flags.DEFINE_string("out", None, "File to write: .npy, .h5 or .png.")
-    flags.DEFINE_string("kspace", None, "k-space, complex.")
+    flags.DEFINE_string("out", None, f"What to write: {', '.join(outputs.SUFFIXES)}.")
+    flags.DEFINE_string("geometry", None, "NIfTI or DICOM of the same grid.")
+    flags.DEFINE_string("units", None, "Of the values written: scan or hu.")
+    flags.DEFINE_string("kspace", None, "k-space, complex, or an ISMRMRD file.")
     flags.DEFINE_string("mask", None, "Sampled positions; default: where not zero.")
     flags.DEFINE_string("maps", None, "Coil sensitivities.")
     flags.DEFINE_bool("centered", True, "Whether DC lies at N//2.")
@@ -179,7 +134,7 @@ def _define_flags() -> None:
 
 
 def _run(given: flags.FlagValues) -> None:
-    path = check_target(given.out, given.overwrite)
+    path = outputs.check_target(given.out, given.overwrite)
     is_ct = bool(given.sinogram and given.angles)
     of_mri, of_ct = ("kspace", "mask", "maps"), ("sinogram", "angles")
     foreign = [name for name in (of_mri if is_ct else of_ct) if given[name].value]
@@ -197,12 +152,18 @@ def _run(given: flags.FlagValues) -> None:
         contents = scans.mri_arrays(
             source, given.mask, given.maps, centered=given.centered, scale=given.scale
         )
+    plan = outputs.plan(path, contents, given.geometry, given.units)
     found, scan = reconstruct(contents, source, given.prior, config, given.n_samples)
-    write(path, found, scan)
+    outputs.write(plan, found, scan, given.method)
     residual = found.data_residual.mean()
     sys.stdout.write(f"wrote {path}; data residual {residual:.2e}\n")
     if found.diverged.any():
         sys.stdout.write(f"WARNING: {found.diverged.sum()} samples diverged.\n")
+    if plan.grid is None and path.name.endswith(nifti_files.SUFFIXES):
+        sys.stdout.write(
+            f"WARNING: nobody said where the images are: coordinates in {path} are "
+            "voxel indices; give --geometry.\n"
+        )
 
 
 def cli() -> None:

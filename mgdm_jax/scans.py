@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgdm_jax import measurements
-from mgdm_jax.data import arrays, checks, hdf5, resize
+from mgdm_jax.data import arrays, checks, hdf5, ismrmrd_files, resize
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import fourier, projection, radon, sense
@@ -237,8 +237,9 @@ def mri_arrays(
     """Return checked arrays of an MRI scan.
 
     Args:
-      kspace: file of [n, (c,) h, w], or of one slice [(c,) h, w].
-      mask: file of [h, w] or [w]; without one, where any k-space is not zero.
+      kspace: file of [n, (c,) h, w], or of one slice [(c,) h, w]; or an ISMRMRD file.
+      mask: file of [h, w] or [w]; without one, where any k-space is not zero, or
+        where the ISMRMRD file has lines.
       maps: file of [(n,) c, h, w]; with it k-space has coils.
       centered: whether DC lies at N//2.
       scale: image value that 1 stands for; estimated without one.
@@ -246,13 +247,23 @@ def mri_arrays(
     Raises:
       ValueError: with one line, if the arrays cannot be used.
     """
-    values = arrays.read(kspace, "kspace")
     coils = None if maps is None else arrays.read(maps, "sensitivity_maps")
-    if values.ndim == (2 if coils is None else 3):
-        values = values[None]
-    sampled = _sampled(values) if mask is None else arrays.read(mask, "mask")
+    lines = place = None
+    if ismrmrd_files.is_scan(kspace):
+        if not centered:
+            raise ValueError(
+                f"{kspace}: ISMRMRD says itself where DC is; leave out --nocentered."
+            )
+        values, lines, place = ismrmrd_files.read(kspace)
+        values = values[:, 0] if coils is None and values.shape[1] == 1 else values
+    else:
+        values = arrays.read(kspace, "kspace")
+        values = values[None] if values.ndim == (2 if coils is None else 3) else values
+    if mask is not None:
+        lines = arrays.read(mask, "mask")
+    sampled = _sampled(values) if lines is None else lines
     scale = checks.scale(scale)
-    contents = hdf5.MriFile(values, sampled, coils, None, centered, scale)
+    contents = hdf5.MriFile(values, sampled, coils, None, centered, scale, place)
     hdf5.check_mri(contents)
     return contents
 

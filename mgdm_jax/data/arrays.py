@@ -6,15 +6,15 @@ loaded. Axes are C-ordered as in the file, but for MATLAB's and BART's, which ar
 column-major: their last axis comes first, as with every reader that keeps indices.
 """
 
-import contextlib
 import itertools
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 import scipy.io
+
+from mgdm_jax.data import blame
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".mat", ".cfl")
 
@@ -37,7 +37,7 @@ def read(source: str, name: str) -> np.ndarray:
         )
     if not os.path.isfile(path):
         raise ValueError(f"{path}: there is no such file; check the path of {name}.")
-    with _reading(path):
+    with blame.reading(path):
         names = _names(path, suffix)
     chosen = asked or (name if name in names else names[0] if len(names) == 1 else "")
     if chosen not in names:
@@ -45,24 +45,11 @@ def read(source: str, name: str) -> np.ndarray:
         raise ValueError(
             f"{path}: holds the arrays {listed}; say which is {name} by {path}#NAME."
         )
-    with _reading(path):
+    with blame.reading(path):
         values = _load(path, suffix, chosen)
     if not np.issubdtype(values.dtype, np.number) and values.dtype != bool:
         raise ValueError(f"{path}: {name} must hold numbers, got {values.dtype}.")
     return values
-
-
-@contextlib.contextmanager
-def _reading(path: str) -> Iterator[None]:
-    """Turn whatever a library raises over a damaged file into one line."""
-    try:
-        yield
-    except Exception as error:
-        reason = str(error).replace("\n", " ") or type(error).__name__
-        raise ValueError(
-            f"{path}: not readable ({reason}); it is truncated, damaged or of another "
-            "format: write it again."
-        ) from None
 
 
 def _names(path: str, suffix: str) -> list[str]:

@@ -15,19 +15,18 @@ with a file is one `ValueError` of one line: what is wrong, what is expected, wh
 do.
 """
 
-import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import h5py
 import numpy as np
 
-from mgdm_jax.data import checks
-
-Path = str | os.PathLike[str]
+from mgdm_jax.data import blame, checks
+from mgdm_jax.data.blame import Path
+from mgdm_jax.data.geometry import Geometry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +40,7 @@ class MriFile:
       reference: [n, h, w] real or complex, or None.
       centered: whether DC lies at N//2 rather than in the corner.
       scale: image value that operator unit 1 stands for; None if the file has none.
+      geometry: where the slices are, if their file says.
     """
 
     kspace: np.ndarray
@@ -49,6 +49,7 @@ class MriFile:
     reference: np.ndarray | None
     centered: bool
     scale: float | None
+    geometry: Geometry | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,7 @@ def read_mri(path: Path) -> MriFile:
     Raises:
       ValueError: with one line, if the file cannot be used.
     """
-    with _blaming(path):
+    with blame.blaming(path):
         arrays, attributes = _read(
             path, ("kspace", "mask"), ("sensitivity_maps", "reference")
         )
@@ -103,7 +104,7 @@ def read_ct(path: Path) -> CtFile:
     Raises:
       ValueError: with one line, if the file cannot be used.
     """
-    with _blaming(path):
+    with blame.blaming(path):
         arrays, attributes = _read(path, ("sinogram", "angles_deg"), ("reference",))
         contents = CtFile(**arrays, scale=checks.scale(attributes.get("scale")) or 1.0)
         check_ct(contents)
@@ -149,15 +150,6 @@ def write(
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _blaming(path: Path) -> Iterator[None]:
-    """Put the file's name in front of every ValueError."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)}: {error}") from error
 
 
 def _read(

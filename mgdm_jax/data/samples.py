@@ -15,6 +15,9 @@ import numpy as np
 Modality = Literal["brain", "chest"]
 Split = Literal["train", "test"]
 
+HOUNSFIELD_RANGE = np.float32(2048)
+"""HU that 1 in operator units spans; 0 stands for -1024."""
+
 
 def subjects(modality: Modality, split: Split) -> tuple[str, ...]:
     """Return the names of the volumes of one split, sorted.
@@ -67,8 +70,13 @@ def from_uint8(stored: np.ndarray) -> np.ndarray:
 
 def from_hounsfield(hounsfield: np.ndarray) -> np.ndarray:
     """Return clip((HU + 1024) / 2048, 0, 1) as float32."""
-    scaled = (hounsfield.astype(np.float32) + np.float32(1024)) / np.float32(2048)
+    scaled = (hounsfield.astype(np.float32) + np.float32(1024)) / HOUNSFIELD_RANGE
     return np.clip(scaled, 0, 1)
+
+
+def to_hounsfield(images: np.ndarray) -> np.ndarray:
+    """Return HU of images in operator units, the inverse where nothing was clipped."""
+    return images * HOUNSFIELD_RANGE - np.float32(1024)
 
 
 def _open(modality: Modality, split: Split) -> Any:  # h5py's types know no names
