@@ -40,6 +40,7 @@ LAYERS = {
     "training": {"types", "denoisers"},
     "data": {"data", "operators"},
     "metrics": {"types"},
+    "haarpsi": {"types", "metrics"},
     "figures": {"metrics"},
 }
 """First part of a module's name -> what it may import of ours."""
