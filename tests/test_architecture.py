@@ -41,6 +41,7 @@ LAYERS = {
     "data": {"data", "operators"},
     "metrics": {"types"},
     "haarpsi": {"types", "metrics"},
+    "conventions": {"types", "metrics", "haarpsi"},
     "figures": {"metrics"},
 }
 """First part of a module's name -> what it may import of ours."""
