@@ -11,8 +11,9 @@ they differ by 2 to 6 dB, and in what they forgive.
   reference slice; means over slices, as in the two below.
 - `range-1`, ScoreMed's and DDNM's: images in operator units, peak 1.
 - `min-max`, DDS's: reference and estimate are each mapped to [0, 1] by their own
-  minimum and maximum, peak 1. Forgives any gain and offset, and lets one outlying pixel
-  dim a whole image. NMSE is that of the mapped images.
+  minimum and maximum, peak 1. Forgives any gain and offset, but one outlying pixel
+  dims a whole image, and one below zero lifts its background: SSIM falls most. NMSE is
+  that of the mapped images.
 
 Nothing is clipped and nothing cropped.
 """
