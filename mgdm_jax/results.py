@@ -12,7 +12,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from mgdm_jax import figures, methods, metrics
+from mgdm_jax import conventions, figures, methods, metrics
 from mgdm_jax.data import hdf5
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
@@ -27,6 +27,17 @@ BASELINES = {
     "deblurring": "Measured",
 }
 """What `operator.baseline` is called for each `task.kind`."""
+
+MEASURES = {
+    "psnr": ("PSNR / dB", ".2f"),
+    "ssim_uniform7": ("SSIM u7", ".4f"),
+    "ssim_gaussian11": ("SSIM g11", ".4f"),
+    "nmse": ("NMSE", ".4f"),
+    "haarpsi": ("HaarPSI", ".4f"),
+    "psnr_foreground": ("PSNR fg", ".2f"),
+    "ssim_foreground": ("SSIM fg", ".4f"),
+}
+"""Heading and format of each of `conventions.Measures`."""
 
 PANEL_ROWS = 4
 """Images shown in the panel, evenly spaced."""
@@ -79,6 +90,21 @@ def summary(run: Run) -> dict:
         "nmse_mean": float(ours.nmse.mean()),
         "baseline_psnr_mean": float(baseline.psnr.mean()),
         "baseline_ssim_mean": float(baseline.ssim.mean()),
+        "conventions": _side_by_side(run),
+    }
+
+
+def _side_by_side(run: Run) -> dict[str, dict[str, float | None]]:
+    """Return convention -> measure -> value, None where it is not finite."""
+    measurements = run.measurements
+    stacks = (measurements.reference, run.result.images, measurements.scale)
+    table = jax.device_get(jax.jit(conventions.side_by_side)(*stacks))
+    return {
+        label: {
+            name: float(value) if np.isfinite(value) else None
+            for name, value in table[label]._asdict().items()
+        }
+        for label in conventions.CONVENTIONS
     }
 
 
@@ -200,7 +226,8 @@ def table(facts: dict) -> str:
             f"{facts['baseline_ssim_mean']:>18.4f}",
             f"{facts['method']:14}{facts['psnr_mean']:>9.2f} ± {facts['psnr_std']:.2f}"
             f"{facts['ssim_mean']:>11.4f} ± {facts['ssim_std']:.4f}",
-            f"convention: {facts['convention']}",
+            f"convention: {facts['convention']}; the same images under others:",
+            *_lines_of_conventions(facts["conventions"]),
         ]
     lines.append(
         f"data residual: {facts['data_residual_mean']:.2e}; "
@@ -212,3 +239,18 @@ def table(facts: dict) -> str:
             "counted above, as blank ones. Smaller zeta or rho, or a larger lam, helps."
         )
     return "\n".join(lines)
+
+
+def _lines_of_conventions(table: dict[str, dict[str, float | None]]) -> list[str]:
+    def line(label: str, cells: list[str]) -> str:
+        return f"{label:14}" + "".join(f"{cell:>10}" for cell in cells)
+
+    lines = [line("", [heading for heading, _ in MEASURES.values()])]
+    for label, values in table.items():
+        cells = [
+            "-" if values[name] is None else format(values[name], form)
+            for name, (_, form) in MEASURES.items()
+        ]
+        lines.append(line(label, cells))
+    legend = "volume-max: as fastMRI; u7, g11: SSIM's windows; fg: in the foreground"
+    return [*lines, legend]

@@ -51,6 +51,8 @@ LAYERS = {
     "training": {"types", "denoisers"},
     "data": {"data", "operators"},
     "metrics": {"types"},
+    "haarpsi": {"types", "metrics"},
+    "conventions": {"types", "metrics", "haarpsi"},
     "figures": {"metrics"},
 }
 """First part of a module's name -> what it may import of ours."""

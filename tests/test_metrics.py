@@ -2,12 +2,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import signal
 from skimage import metrics as reference_metrics
 
 from mgdm_jax import metrics
 from mgdm_jax.data import samples
 
 score = jax.jit(metrics.score)
+
+UNIFORM = {"win_size": 7}
+GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+SSIM_FORMS = [(metrics.ssim, UNIFORM, 3), (metrics.gaussian_ssim, GAUSSIAN, 5)]
+"""Ours, scikit-image's arguments, and how far a window reaches from its centre."""
 
 
 def pairs():
@@ -37,6 +43,64 @@ def test_agrees_with_scikit_image(x, y):
     assert got.psnr == pytest.approx(expected, abs=1e-4)
     root = reference_metrics.normalized_root_mse(x64, y64)
     assert got.nmse == pytest.approx(root**2, rel=1e-4)
+
+
+@pytest.mark.parametrize(("x", "y"), list(pairs()))
+@pytest.mark.parametrize(("ours", "theirs", "margin"), SSIM_FORMS)
+def test_similarity_agrees_with_scikit_image_within_a_mask(ours, theirs, margin, x, y):
+    """A mask leaves the map alone and chooses whose windows are averaged."""
+    mask = np.zeros(x.shape, bool)
+    mask[2:25, margin:30] = True
+    whole, similarity = reference_metrics.structural_similarity(
+        x.astype(np.float64),
+        y.astype(np.float64),
+        data_range=float(x.max()),
+        full=True,
+        **theirs,
+    )
+    got = jax.jit(ours)(jnp.asarray(x), jnp.asarray(y))
+    assert got == pytest.approx(whole, abs=1e-5)
+    inner = np.s_[margin:-margin, margin:-margin]
+    expected = similarity[inner][mask[inner]].mean()
+    got = jax.jit(ours)(jnp.asarray(x), jnp.asarray(y), mask=jnp.asarray(mask))
+    assert got == pytest.approx(expected, abs=1e-5)
+    assert got != pytest.approx(whole, abs=3e-5)
+
+
+def test_gaussian_similarity_agrees_with_piq():
+    """Of piq 0.8.0, `ssim(x, y, data_range=x.max())` on these in float64."""
+    x, y = smooth_pair()
+    got = metrics.gaussian_ssim(jnp.asarray(x), jnp.asarray(y))
+    assert got == pytest.approx(0.947036, abs=5e-6)
+
+
+def smooth_pair():
+    i, j = np.mgrid[:48, :40].astype(np.float32)
+    x = 0.5 + 0.5 * np.sin(i / 5) * np.cos(j / 3)
+    y = 0.9 * x + 0.05 * np.sin(1.3 * i + 2.1 * j) + 0.05
+    return x, np.clip(y, 0, x.max())
+
+
+def test_masked_psnr_counts_the_mask_alone():
+    x, y = next(iter(pairs()))
+    mask = x > 0.1
+    got = metrics.psnr(jnp.asarray(x), jnp.asarray(y), mask=jnp.asarray(mask))
+    expected = reference_metrics.peak_signal_noise_ratio(
+        x[mask].astype(np.float64), y[mask].astype(np.float64), data_range=x.max()
+    )
+    assert got == pytest.approx(expected, abs=1e-4)
+    elsewhere = jnp.where(mask, y, 7.0)
+    again = metrics.psnr(jnp.asarray(x), elsewhere, mask=jnp.asarray(mask))
+    assert again == got
+
+
+def test_correlation_agrees_with_scipy(key):
+    image = np.asarray(jax.random.normal(key, (9, 12)))
+    rows, columns = (1.0, 2.0, -1.0), (0.5, 0.0, 1.0, 3.0)
+    got = metrics.correlate(jnp.asarray(image), rows, columns)
+    window = np.outer(rows, columns)
+    expected = signal.correlate2d(image.astype(np.float64), window, mode="valid")
+    np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
 def test_given_range_replaces_the_maximum():
@@ -75,6 +139,12 @@ def test_equal_images():
     x = jnp.asarray(next(iter(pairs()))[0])
     got = score(x, x)
     assert np.isposinf(got.psnr) and got.ssim == pytest.approx(1) and got.nmse == 0
+
+
+def test_images_smaller_than_the_gaussian_window_are_refused():
+    x = jnp.ones((11, 10))
+    with pytest.raises(ValueError, match=r"at least 11 by 11 pixels, got .*\(11, 10\)"):
+        metrics.gaussian_ssim(x, x)
 
 
 @pytest.mark.parametrize(

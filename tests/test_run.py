@@ -24,6 +24,7 @@ FILES = {
 FIELDS = {
     *("method", "data", "n_images", "psnr_mean", "psnr_std", "ssim_mean", "ssim_std"),
     *("baseline_psnr_mean", "baseline_ssim_mean", "nfe", "seconds", "convention"),
+    "conventions",
 }
 
 
@@ -52,6 +53,13 @@ def test_smoke(name, channels, tmp_path):
     assert stored.keys() >= FIELDS
     assert stored["nfe"] == 2 and stored["n_images"] == 2
     assert stored["effective_acceleration"] <= stored["nominal_acceleration"]
+    table = stored["conventions"]
+    assert list(table) == ["volume-max", "slice-max", "range-1", "min-max"]
+    assert all(np.isfinite(list(row.values())).all() for row in table.values())
+    same = table[stored["convention"]]
+    assert same["psnr"] == pytest.approx(stored["psnr_mean"], abs=1e-4)
+    assert same["ssim_uniform7"] == pytest.approx(stored["ssim_mean"], abs=1e-5)
+    assert same["nmse"] == pytest.approx(stored["nmse_mean"], rel=1e-4)
     with h5py.File(tmp_path / "out/reconstructions.h5") as file:
         assert file["reconstruction"].shape == (2, 120, 120)
         assert np.isfinite(file["reconstruction"][()]).all()
@@ -81,9 +89,14 @@ def test_a_diverged_image_is_blank_and_counted(tmp_path, capsys):
     config.guidance.zeta = 1e30
     config.sampler.n_steps = 4
     run.main(config, str(tmp_path / "out"))
-    assert "WARNING: 2 images diverged" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "WARNING: 2 images diverged" in out
     facts = json.loads((tmp_path / "out/metrics.json").read_text())
     assert facts["n_diverged"] == 2 and facts["data_residual_mean"] == 1
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line}
+    for label, values in facts["conventions"].items():
+        printed = [float(cell) for cell in rows[label]]
+        np.testing.assert_allclose(printed, list(values.values()), atol=6e-3)
     with h5py.File(tmp_path / "out/reconstructions.h5") as file:
         assert not file["reconstruction"][()].any()
         assert list(file.attrs["diverged"]) == [0, 1]
