@@ -69,8 +69,8 @@ def _names(path: str, suffix: str) -> list[str]:
 def _datasets(path: str) -> list[str]:
     names: list[str] = []
 
-    def note(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(item, h5py.Dataset):
+    def note(name: str | bytes, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset) and isinstance(name, str):
             names.append(name)
 
     with h5py.File(path, "r") as file:

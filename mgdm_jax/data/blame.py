@@ -9,11 +9,16 @@ Path = str | os.PathLike[str]
 
 @contextlib.contextmanager
 def blaming(path: Path) -> Iterator[None]:
-    """Put the file's name in front of every ValueError."""
+    """Put the file's name in front of every ValueError.
+
+    What fields of a wrong type or number lead to in a damaged header is one as well.
+    """
     try:
         yield
     except ValueError as error:
         raise ValueError(f"{os.fspath(path)}: {error}") from error
+    except (AttributeError, TypeError, LookupError, OverflowError) as error:
+        raise _unreadable(path, error) from error
 
 
 @contextlib.contextmanager
@@ -22,8 +27,12 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(
-            f"{os.fspath(path)}: not readable ({reason}); it is truncated, damaged or "
-            "of another format: write it again."
-        ) from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> ValueError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return ValueError(
+        f"{os.fspath(path)}: not readable ({reason}); it is truncated, damaged or of "
+        "another format: write it again."
+    )

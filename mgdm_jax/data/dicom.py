@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_modality_lut
 
 from mgdm_jax.data import prepared, volumes
@@ -34,23 +33,25 @@ def find(root: Path) -> list[volumes.Volume]:
     """
     series: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in sorted(p for p in root.rglob("*") if p.is_file()):
-        header = _header(path)
-        if header is not None and "Rows" in header:
-            subject = str(header.get("PatientID", "") or "unknown")
-            uid = str(header.get("SeriesInstanceUID", path))
-            series[subject, uid].append(str(path))
+        who = _series_of(path)
+        if who is not None:
+            series[who].append(str(path))
     return [
         volumes.Volume(subject, uid, tuple(paths))
         for (subject, uid), paths in sorted(series.items())
     ]
 
 
-def _header(path: Path) -> pydicom.Dataset | None:
+def _series_of(path: Path) -> tuple[str, str] | None:
+    """Return subject and series of an image; None of another file."""
     tags = ["PatientID", "SeriesInstanceUID", "Rows"]
     try:
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
-    except (InvalidDicomError, OSError, ValueError):
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
+        subject = str(header.get("PatientID", "") or "unknown")
+        uid = str(header.get("SeriesInstanceUID", path))
+    except Exception:  # a damaged header raises whatever it likes
         return None
+    return (subject, uid) if "Rows" in header else None
 
 
 def read(volume: volumes.Volume) -> tuple[np.ndarray, pydicom.Dataset]:

@@ -18,6 +18,17 @@ from mgdm_jax.data.geometry import Geometry
 
 NEEDED = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Columns")
 
+USED = (
+    *NEEDED,
+    *dicom_headers.KEPT,
+    "Rows",
+    "NumberOfFrames",
+    "SeriesInstanceUID",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+)
+"""All that is asked of a header."""
+
 LEVELS = 65535
 """Steps of 16 bits."""
 
@@ -83,6 +94,8 @@ def _headers(path: Path) -> list[Any]:
             if not misc.is_dicom(file):
                 continue  # a folder may hold a text beside its slices
             header = dcmread(file, stop_before_pixels=True)
+            for keyword in USED:  # values are decoded, and refused, when asked for
+                header.get(keyword)
         if "Rows" in header:  # a directory or a report has none
             headers.append(header)
     if not headers:

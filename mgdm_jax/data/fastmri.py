@@ -52,12 +52,21 @@ def find(root: Path) -> list[volumes.Volume]:
     """Return the files with raw k-space below a folder; `patient_id` is the subject."""
     found = []
     for path in sorted(root.rglob("*.h5")):
-        if h5py.is_hdf5(path):
-            with h5py.File(path, "r") as file:
-                if "kspace" in file and "ismrmrd_header" in file:
-                    subject = str(file.attrs.get("patient_id", path.stem))
-                    found.append(volumes.Volume(subject, path.stem, (str(path),)))
+        subject = _subject_of(path)
+        if subject is not None:
+            found.append(volumes.Volume(subject, path.stem, (str(path),)))
     return found
+
+
+def _subject_of(path: Path) -> str | None:
+    """Return whose raw k-space a file holds; None of another file."""
+    try:
+        with h5py.File(path, "r") as file:
+            if "kspace" in file and "ismrmrd_header" in file:
+                return str(file.attrs.get("patient_id", path.stem))
+    except Exception:  # a damaged file raises whatever it likes
+        return None
+    return None
 
 
 def load(volume: volumes.Volume, target: volumes.Target) -> prepared.Slices:

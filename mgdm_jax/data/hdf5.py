@@ -168,8 +168,8 @@ def _read(
                 for name in names
             }
             return arrays, dict(file.attrs)
-    except OSError as error:
-        reason = str(error).replace("\n", " ")
+    except (OSError, KeyError, RuntimeError, TypeError) as error:  # h5py's over damage
+        reason = " ".join(str(error).split())
         raise ValueError(
             f"not a readable HDF5 file ({reason}); it is truncated, damaged or of "
             "another format: write it again."

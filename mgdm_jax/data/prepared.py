@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
+from mgdm_jax.data import blame
+
 FORMAT = "mgdm_jax images 1"
 SPLITS = ("train", "validation", "test")
 
@@ -126,7 +128,7 @@ def is_prepared(path: str | os.PathLike[str]) -> bool:
     try:
         with h5py.File(path, "r") as file:
             return file.attrs.get("format") == FORMAT
-    except OSError:
+    except Exception:  # a damaged file raises whatever it likes
         return False
 
 
@@ -278,5 +280,5 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
     """
     if not is_prepared(path):
         raise ValueError(f"{path} holds no prepared images; make them with prepare.")
-    with h5py.File(path, "r") as file:
+    with blame.reading(path), h5py.File(path, "r") as file:
         yield file
