@@ -17,9 +17,19 @@ MRI_REAL = {
         "dds": (0.0, 0.0, 0.0, 1.0),
         "dps": (2.67, 0.0, 0.0, 0.8),
     },
+    "8": {
+        "mgdm": (1.5, 0.001, 0.001, 1.0),
+        "mgdm_no_r": (1.5, 0.001, 0.0, 1.0),
+        "mgdm_no_i": (0.0, 1e-4, 0.2, 0.95),
+        "mgdm_no_ir": (0.0, 3.3e-5, 0.0, 0.3),
+        "mgdm_no_pr": (0.375, 0.0, 0.0, 0.6),
+        "ddnm": (0.0, 0.0, 0.0, 0.3),
+        "dps": (1.5, 0.0, 0.0, 0.95),
+    },
 }
 """Two slices of itk_mprage, 100 steps, equispaced columns, the prior brain_t1:
-`python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage`."""
+`python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage`, at 8x
+with `--config.task.acceleration=8`."""
 
 BY_KIND = {"mri_real": MRI_REAL}
 """Values of `config.task.kind` -> the numbers of its task."""
