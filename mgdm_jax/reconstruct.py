@@ -37,7 +37,7 @@ from mgdm_jax import (
     scans,
     tuned,
 )
-from mgdm_jax.data import hdf5, nifti_files
+from mgdm_jax.data import hdf5, nifti_files, scan_arrays
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import masks
@@ -82,7 +82,7 @@ def reconstruct(
     """Return samples of a scan and its measurements.
 
     Args:
-      contents: of `scans.mri_arrays` or `scans.ct_arrays`.
+      contents: of `scan_arrays.mri_arrays` or `scan_arrays.ct_arrays`.
       source: where they come from.
       prior_name: of a shipped prior, or its file.
       config: method, sampler, noise; the task is noted in it.
@@ -119,7 +119,7 @@ def _define_flags() -> None:
     flags.DEFINE_string("units", None, "Of the values written: scan or hu.")
     flags.DEFINE_string("kspace", None, "k-space, complex, or an ISMRMRD file.")
     flags.DEFINE_string("mask", None, "Sampled positions; default: where not zero.")
-    flags.DEFINE_string("maps", None, "Coil sensitivities.")
+    flags.DEFINE_string("maps", None, "Coil sensitivities; default: by ESPIRiT.")
     flags.DEFINE_bool("centered", True, "Whether DC lies at N//2.")
     flags.DEFINE_string("sinogram", None, "Line integrals, pixels of an image of 1.")
     flags.DEFINE_string("angles", None, "Angles of the views in degrees.")
@@ -147,11 +147,13 @@ def _run(given: flags.FlagValues) -> None:
     config.sampler.n_steps, config.sampler.seed = given.n_steps, given.seed
     source = given.sinogram if is_ct else given.kspace
     if is_ct:
-        contents = scans.ct_arrays(source, given.angles, given.scale)
+        contents = scan_arrays.ct_arrays(source, given.angles, given.scale)
     else:
-        contents = scans.mri_arrays(
+        contents = scan_arrays.mri_arrays(
             source, given.mask, given.maps, centered=given.centered, scale=given.scale
         )
+        if contents.sensitivity_maps is not None and not given.maps:
+            sys.stdout.write("coil sensitivities: estimated by ESPIRiT\n")
     plan = outputs.plan(path, contents, given.geometry, given.units)
     found, scan = reconstruct(contents, source, given.prior, config, given.n_samples)
     outputs.write(plan, found, scan, given.method)

@@ -4,10 +4,12 @@ import csv
 import dataclasses
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -79,12 +81,17 @@ def summary(run: Run) -> dict:
     reference = run.measurements.reference
     if reference is None:
         return facts
+    # A blank slice has no peak: its PSNR would be -inf, and the mean with it.
+    seen = reference.reshape(len(reference), -1).any(1)
     ours, baseline = (
-        scores(reference, images) for images in (run.result.images, run.result.baseline)
+        scores(reference[seen], images[seen])
+        for images in (run.result.images, run.result.baseline)
     )
+    with np.errstate(invalid="ignore"):  # equal images: an infinite PSNR has no std
+        psnr_std = float(ours.psnr.std())
     return facts | {
         "psnr_mean": float(ours.psnr.mean()),
-        "psnr_std": float(ours.psnr.std()),
+        "psnr_std": psnr_std,
         "ssim_mean": float(ours.ssim.mean()),
         "ssim_std": float(ours.ssim.std()),
         "nmse_mean": float(ours.nmse.mean()),
@@ -94,18 +101,22 @@ def summary(run: Run) -> dict:
     }
 
 
-def _side_by_side(run: Run) -> dict[str, dict[str, float | None]]:
-    """Return convention -> measure -> value, None where it is not finite."""
+def _side_by_side(run: Run) -> dict[str, dict[str, float]]:
+    """Return convention -> measure -> value."""
     measurements = run.measurements
     stacks = (measurements.reference, run.result.images, measurements.scale)
     table = jax.device_get(jax.jit(conventions.side_by_side)(*stacks))
     return {
-        label: {
-            name: float(value) if np.isfinite(value) else None
-            for name, value in table[label]._asdict().items()
-        }
+        label: {name: float(v) for name, v in table[label]._asdict().items()}
         for label in conventions.CONVENTIONS
     }
+
+
+def _without_nan(value: Any) -> Any:
+    """Return nested dictionaries with None, JSON's null, for what is not finite."""
+    if isinstance(value, dict):
+        return {name: _without_nan(v) for name, v in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write(run: Run, workdir: Path) -> dict:
@@ -122,7 +133,7 @@ def write(run: Run, workdir: Path) -> dict:
         _write_table(run, workdir / "metrics.csv")
         _write_panel(run, workdir / "panel.png", facts)
     aside = workdir / "metrics.json.tmp"
-    aside.write_text(json.dumps(facts, indent=2, allow_nan=False))
+    aside.write_text(json.dumps(_without_nan(facts), indent=2, allow_nan=False))
     os.replace(aside, workdir / "metrics.json")
     return facts
 
@@ -241,16 +252,13 @@ def table(facts: dict) -> str:
     return "\n".join(lines)
 
 
-def _lines_of_conventions(table: dict[str, dict[str, float | None]]) -> list[str]:
+def _lines_of_conventions(table: dict[str, dict[str, float]]) -> list[str]:
     def line(label: str, cells: list[str]) -> str:
         return f"{label:14}" + "".join(f"{cell:>10}" for cell in cells)
 
     lines = [line("", [heading for heading, _ in MEASURES.values()])]
     for label, values in table.items():
-        cells = [
-            "-" if values[name] is None else format(values[name], form)
-            for name, (_, form) in MEASURES.items()
-        ]
+        cells = [format(values[name], form) for name, (_, form) in MEASURES.items()]
         lines.append(line(label, cells))
     legend = "volume-max: as fastMRI; u7, g11: SSIM's windows; fg: in the foreground"
     return [*lines, legend]

@@ -225,6 +225,11 @@ ROWS = {
         run_mri(),
         "reference must have shape",
     ),
+    "reference of nothing": (
+        mri(reference=np.zeros((1, SIZE, SIZE))),
+        run_mri(),
+        "reference is zero throughout",
+    ),
     "radians": (ct(angles_deg=np.arange(8) * 0.39), run_ct(), "look like radians"),
     "angles without rows": (ct(angles_deg=np.arange(7)), run_ct(), "one angle a view"),
     "sinogram in pixels of 1e5": (ct(sinogram=SINOGRAM * 1e5), run_ct(), "scale"),

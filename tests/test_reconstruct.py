@@ -11,9 +11,9 @@ import pytest
 import raw_data
 import tiny
 
-from mgdm_jax import defaults, factory, outputs, posterior, reconstruct, scans
-from mgdm_jax.data import samples
-from mgdm_jax.operators import masks
+from mgdm_jax import defaults, factory, outputs, posterior, reconstruct
+from mgdm_jax.data import samples, scan_arrays
+from mgdm_jax.operators import coils, fourier, masks
 from mgdm_jax.types import Guidance
 
 
@@ -41,8 +41,8 @@ def config(method="ddnm"):
 
 def test_the_mask_is_where_kspace_is_not_zero(scan):
     kspace, mask = scan
-    given = scans.mri_arrays(kspace, mask, None)
-    found = scans.mri_arrays(kspace, None, None)
+    given = scan_arrays.mri_arrays(kspace, mask, None)
+    found = scan_arrays.mri_arrays(kspace, None, None)
     np.testing.assert_array_equal(found.mask, given.mask)
     assert found.kspace.shape == (1, 120, 120)
 
@@ -54,15 +54,34 @@ def test_coils_and_slices(tmp_path):
     for shape in ((3, 8, 8), (2, 3, 8, 8)):
         np.save(tmp_path / "k.npy", rng.normal(size=shape) + 1j)
         files = (str(tmp_path / name) for name in ("k.npy", "maps.npy"))
-        got = scans.mri_arrays(next(files), None, next(files))
+        got = scan_arrays.mri_arrays(next(files), None, next(files))
         assert got.kspace.shape[-3:] == (3, 8, 8) and got.kspace.ndim == 4
+
+
+@pytest.mark.parametrize("centered", [True, False])
+def test_coils_bring_their_own_maps(tmp_path, centered):
+    """ESPIRiT finds sensitivities that explain k-space, whatever its order."""
+    y, x = (np.arange(n) - n // 2 for n in (48, 40))
+    image = (np.add.outer((y / 17) ** 2, (x / 14) ** 2) < 1) * (1 + 0.5j)
+    true = coils.birdcage_sensitivities((48, 40), 4)
+    values = kspace_of(true * image)[None].astype(np.complex64)
+    mask = ((np.arange(40) % 3 == 0) | (np.abs(x) < 7)).astype(float)
+    if not centered:
+        values = np.asarray(fourier.centred_to_corner(values))
+        mask = np.fft.ifftshift(mask)
+    np.save(tmp_path / "k.npy", values)
+    np.save(tmp_path / "m.npy", mask)
+    files = (str(tmp_path / name) for name in ("k.npy", "m.npy"))
+    got = scan_arrays.mri_arrays(*files, None, centered=centered)
+    alike = np.abs((got.sensitivity_maps[0].conj() * true).sum(0))
+    assert alike[np.abs(image) > 0].min() > 0.99
 
 
 def test_samples_and_their_summaries(scan, tmp_path):
     kspace, mask = scan
     made = config()
     prior = tiny.write_prior(tmp_path, 120, 2)
-    contents = scans.mri_arrays(kspace, mask, None, scale=7.0)
+    contents = scan_arrays.mri_arrays(kspace, mask, None, scale=7.0)
     found, measured = reconstruct.reconstruct(contents, kspace, prior, made, 3)
     assert found.samples.shape == (3, 1, 120, 120, 2)
     np.testing.assert_allclose(found.mean, found.samples.mean(0), atol=1e-6)
@@ -83,7 +102,7 @@ def test_samples_and_their_summaries(scan, tmp_path):
 
 def test_the_null_space_is_what_the_measurements_do_not_see(scan, tmp_path):
     kspace, mask = scan
-    contents = scans.mri_arrays(kspace, mask, None, scale=7.0)
+    contents = scan_arrays.mri_arrays(kspace, mask, None, scale=7.0)
     measured = reconstruct.measured(contents, kspace, config(), (120, 120, 2))
     x = np.random.default_rng(0).normal(size=(1, 120, 120, 2)).astype(np.float32)
     unseen = posterior.unseen(measured, x)
@@ -101,7 +120,7 @@ def test_one_sample_is_the_run_s_own(scan, tmp_path):
     kspace, mask = scan
     made = config()
     prior = factory.load_prior(tiny.write_prior(tmp_path, 120, 2))
-    contents = scans.mri_arrays(kspace, mask, None)
+    contents = scan_arrays.mri_arrays(kspace, mask, None)
     measured = reconstruct.measured(contents, kspace, made, prior.image_shape)
     sampler = factory.make(prior, made)
     numbers = Guidance.of(zeta=0.0, lam=0.0, rho=0.0, eta=1.0)
@@ -138,14 +157,14 @@ def test_a_sinogram_and_its_angles(tmp_path):
     angles = np.array([0.0, 60.0, 120.0])
     np.save(tmp_path / "a.npy", angles[None])
     np.save(tmp_path / "s.npy", np.random.default_rng(0).uniform(size=(3, 32)))
-    contents = scans.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
+    contents = scan_arrays.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
     made = config()
     measured = reconstruct.measured(contents, "s.npy", made, (32, 32))
     assert made.task.kind == "ct" and made.task.n_views == 3
     assert measured.measurement.shape == (1, 3, 32)
     with pytest.raises(ValueError, match="is sinogram transposed"):
         np.save(tmp_path / "s.npy", np.ones((32, 3)))
-        scans.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
+        scan_arrays.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
 
 
 def test_raw_data_become_a_series(tmp_path):
@@ -227,20 +246,20 @@ def test_slices_of_different_masks_need_one(tmp_path):
     values[0, :, ::2] = values[1, :, 1::2] = 0
     np.save(tmp_path / "k.npy", values)
     with pytest.raises(ValueError, match="give --mask"):
-        scans.mri_arrays(str(tmp_path / "k.npy"), None, None)
+        scan_arrays.mri_arrays(str(tmp_path / "k.npy"), None, None)
 
 
 @pytest.mark.parametrize("scale", [0.0, -2.0, float("nan")])
 def test_a_scale_that_is_none_is_refused(scale, scan):
     with pytest.raises(ValueError, match="one positive number"):
-        scans.mri_arrays(*scan, None, scale=scale)
+        scan_arrays.mri_arrays(*scan, None, scale=scale)
 
 
 def test_the_null_space_is_the_same_for_every_method(tmp_path):
     rng = np.random.default_rng(0)
     np.save(tmp_path / "a.npy", np.arange(5) * 36.0)
     np.save(tmp_path / "s.npy", rng.uniform(size=(5, 32)))
-    contents = scans.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
+    contents = scan_arrays.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
     x = rng.uniform(size=(1, 32, 32)).astype(np.float32)
     maps = []
     for method in ("ddnm", "dps"):
@@ -253,6 +272,6 @@ def test_the_null_space_is_the_same_for_every_method(tmp_path):
 def test_a_prior_of_other_channels_is_refused(channels, tmp_path):
     np.save(tmp_path / "a.npy", np.arange(5) * 36.0)
     np.save(tmp_path / "s.npy", np.ones((5, 32)))
-    contents = scans.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
+    contents = scan_arrays.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
     with pytest.raises(ValueError, match=f"got one of {channels}"):
         reconstruct.measured(contents, "s.npy", config(), (32, 32, channels))

@@ -150,6 +150,8 @@ def reference(values: np.ndarray | None, shape: tuple[int, int, int]) -> None:
         )
     _numeric("reference", values)
     _finite("reference", values)
+    if not values.any():
+        raise ValueError("reference is zero throughout; leave it out.")
 
 
 def real(name: str, values: np.ndarray | None) -> None:

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import raw_data
 
-from mgdm_jax import scans
-from mgdm_jax.data import ismrmrd_files
+from mgdm_jax.data import ismrmrd_files, scan_arrays
 
 N, C, H, W = 2, 4, 6, 8
 """Slices, coils, readout without oversampling, phase encoding."""
@@ -244,18 +243,19 @@ def test_the_command_s_arrays_are_found_by_content(tmp_path):
     path = Path(scan(tmp_path)).rename(tmp_path / "scan.mrd")
     maps = np.random.default_rng(3).normal(size=(C, H, W)) + 0j
     np.save(tmp_path / "maps.npy", maps)
-    got = scans.mri_arrays(str(path), None, str(tmp_path / "maps.npy"))
+    got = scan_arrays.mri_arrays(str(path), None, str(tmp_path / "maps.npy"))
     np.testing.assert_allclose(got.kspace, kept()[0], atol=2e-6)
     np.testing.assert_array_equal(got.mask, kept()[1])
     assert got.geometry is not None and got.centered
     with pytest.raises(ValueError, match="leave out --nocentered"):
-        scans.mri_arrays(str(path), None, None, centered=False)
+        scan_arrays.mri_arrays(str(path), None, None, centered=False)
     np.save(tmp_path / "mask.npy", np.eye(W)[2])
-    given = scans.mri_arrays(str(path), str(tmp_path / "mask.npy"), None)
+    files = (str(path), str(tmp_path / "mask.npy"), str(tmp_path / "maps.npy"))
+    given = scan_arrays.mri_arrays(*files)
     np.testing.assert_array_equal(given.mask, np.eye(W)[2])
 
 
 def test_one_coil_has_no_axis(tmp_path):
     kspace = raw_data.kspace_of(images())[:, :1]
     path = scan(tmp_path, lines=acquired(kspace))
-    assert scans.mri_arrays(path, None, None).kspace.shape == (N, H, W)
+    assert scan_arrays.mri_arrays(path, None, None).kspace.shape == (N, H, W)
