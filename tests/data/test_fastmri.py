@@ -1,9 +1,12 @@
+import shutil
+import subprocess
+
 import h5py
 import numpy as np
 import pytest
 import scanner_files
 
-from mgdm_jax.data import espirit, fastmri, hdf5, jobs, volumes
+from mgdm_jax.data import arrays, espirit, fastmri, hdf5, jobs, volumes
 from mgdm_jax.operators import coils, masks
 
 FULL, SMALL = (640, 368), (256, 140)
@@ -68,6 +71,20 @@ def test_sensitivities_are_the_true_ones_up_to_a_phase():
     np.testing.assert_allclose((np.abs(maps) ** 2).sum(0), 1, atol=1e-4)
     alike = np.abs((maps.conj() * true).sum(0))[np.abs(image) > 0]
     assert alike.min() > 0.995
+
+
+@pytest.mark.skipif(shutil.which("bart") is None, reason="BART is not installed")
+def test_sensitivities_are_those_of_bart(tmp_path):
+    """Of its own phantom, all but a few pixels at the edge."""
+    for words in ("phantom -x128 -k -s8 k", "ecalib -m1 -c0 -r24 k maps"):
+        subprocess.run(["bart", *words.split()], cwd=tmp_path, check=True)
+    kspace, maps = (
+        arrays.read(str(tmp_path / f"{name}.cfl"), name) for name in ("k", "maps")
+    )
+    image = np.linalg.norm(fastmri.to_image(kspace), axis=0)
+    maps = maps / np.linalg.norm(maps, axis=0)
+    alike = np.abs((espirit.sensitivities(kspace).conj() * maps).sum(0))
+    assert np.percentile(alike[image > 0.05 * image.max()], 1) > 0.999
 
 
 def test_calibration_is_the_complete_centre():
