@@ -9,7 +9,7 @@ Embedded sample (test/lung2, 160x160), 23 parallel-beam views over 180 degrees.
 (320x320, ADM, 350 steps) and wants --config.data.path and --config.prior.path.
 """
 
-from mgdm_jax import defaults
+from mgdm_jax import defaults, tuned
 
 
 def get_config(arg: str = "") -> defaults.Config:
@@ -19,6 +19,7 @@ def get_config(arg: str = "") -> defaults.Config:
     config.data.modality = "chest"
     config.data.subject = "lung2"
     config.prior.path = "chest_ct"
+    defaults.set_tuned(config, tuned.CT)
     if arg == "paper":
         config.sampler.n_steps = 350  # A.5.1
         config.sampler.eta = 0.9

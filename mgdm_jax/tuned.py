@@ -31,5 +31,21 @@ MRI_REAL = {
 `python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage`, at 8x
 with `--config.task.acceleration=8`."""
 
-BY_KIND = {"mri_real": MRI_REAL}
+CT = {
+    "23": {
+        "mgdm": (16.0, 3.7e-6, 0.0, 1.0),
+        "mgdm_no_r": (16.0, 3.3e-5, 0.0, 1.0),
+        "mgdm_no_i": (0.0, 1.1e-5, 0.3, 0.95),
+        "mgdm_no_ir": (0.0, 1.1e-5, 0.0, 1.0),
+        "mgdm_no_pr": (1.5, 0.0, 0.0, 0.2),
+        "ddnm": (0.0, 0.0, 0.0, 1.0),
+        "ddnm_fbp": (0.0, 0.0, 0.0, 0.4),
+        "dps": (3.56, 0.0, 0.0, 0.0),
+    },
+}
+"""Two slices of lung1, 100 steps, noiseless sinograms, the prior chest_ct:
+`python -m experiments.tune --config configs/ct_lidc.py --subject lung1`. With FBP for a
+pseudo-inverse (`ddnm_fbp`) every η diverges."""
+
+BY_KIND = {"mri_real": MRI_REAL, "ct": CT}
 """Values of `config.task.kind` -> the numbers of its task."""
