@@ -112,14 +112,14 @@ def read(config: Config, settings: Settings) -> sections.Card:
             f"configuration {data.channels}; give the one it was trained with."
         )
     trained = spec.training.setdefault("subjects", data.subjects).split(",")
-    met = trained + _met_by_donor(spec)
+    met = priors.met(spec)
     split, subject, who = "train", data.held_back, f"held-back subject {data.held_back}"
     if settings.test:
         split, subject = "test", samples.subjects(data.modality, "test")[0]
         who = f"TEST subject {subject}"
     if not subject or (split == "train" and subject in met):
         raise ValueError(
-            f"{spec.name} has met {', '.join(sorted(set(met)))}; name another "
+            f"{spec.name} has met {', '.join(met)}; name another "
             "--config.data.held_back, or give --test."
         )
 
@@ -140,14 +140,6 @@ def read(config: Config, settings: Settings) -> sections.Card:
         folder=settings.out,
         pictures=settings.pictures,
     )
-
-
-def _met_by_donor(spec: priors.PriorSpec) -> list[str]:
-    """Return the subjects of the shipped prior that the training started from."""
-    donor = spec.training.get("started_from")
-    if donor not in priors.shipped():
-        return []
-    return priors.load(donor)[0].training.get("subjects", "").split(",")
 
 
 def write(config: Config, settings: Settings) -> Path:

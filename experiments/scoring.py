@@ -37,7 +37,8 @@ def with_level(config: Config, level: float) -> Config:
 def prior_id(config: Config) -> str:
     """Return the prior's name and the start of its file's SHA-256."""
     content = priors.locate(config.prior.path).read_bytes()
-    return f"{config.prior.path} {hashlib.sha256(content).hexdigest()[:12]}"
+    name = priors.load(config.prior.path)[0].name
+    return f"{name} {hashlib.sha256(content).hexdigest()[:12]}"
 
 
 def settings(config: Config) -> dict:

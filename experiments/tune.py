@@ -7,12 +7,17 @@ that gains. Rows of one family share what they tried. Writes
 `experiments/tuning/<config>-<level>….json`; its numbers are copied into the config.
 Resumable: a row found there under the same settings is not searched again.
 
-    python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage
+A shipped prior has met every training subject: the search wants the weights from before
+that, of which the validation subject was held back.
+
+    python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage \
+        --config.prior.path=experiments/weights/brain_t1_held_back.safetensors
 """
 
 import copy
 import json
 import math
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +29,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from experiments import rows, scoring, search
-from mgdm_jax import devices, factory, methods, metrics, reconstruction
+from mgdm_jax import devices, factory, methods, metrics, priors, reconstruction
 from mgdm_jax.defaults import Config
 from mgdm_jax.types import Array, Guidance
 
@@ -211,10 +216,28 @@ def circumstances(config: Config) -> dict:
     return data | kept
 
 
+def check_held_back(prior: str, subject: str) -> None:
+    """Refuse a prior that was trained on the validation subject.
+
+    Raises:
+      ValueError: with one line.
+    """
+    met = priors.met(priors.load(prior)[0])
+    if subject in met:
+        raise ValueError(
+            f"prior {prior} was trained on {subject}; give one that was not with "
+            "--config.prior.path, as experiments/weights holds them."
+        )
+
+
 def main(argv: list[str]) -> None:
     """Tune the methods in turn, writing after each."""
     del argv
     config: Config = copy.deepcopy(_CONFIG.value)
+    try:
+        check_held_back(config.prior.path, _SUBJECT.value)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
     config.data.split, config.data.subject = "train", _SUBJECT.value
     config.data.n_images, config.sampler.n_steps = _SLICES.value, _STEPS.value
     path = Path(f"experiments/tuning/{rows.level_name(config)}.json")

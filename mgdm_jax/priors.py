@@ -51,6 +51,12 @@ class PriorSpec:
         return (size, size) if channels == 1 else (size, size, channels)
 
 
+def met(spec: PriorSpec) -> list[str]:
+    """Return the volumes that the weights were trained on, their donors' among them."""
+    facts = spec.training
+    return sorted(set(facts.get("met", facts.get("subjects", "")).split(",")) - {""})
+
+
 def save(
     path: str | os.PathLike,
     spec: PriorSpec,

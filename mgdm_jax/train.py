@@ -113,7 +113,10 @@ def make_spec(config: Config) -> priors.PriorSpec:
     """Return the facts that travel with the weights."""
     data = config.data
     drawn_from = Path(data.path).name if data.path else data.subjects
-    facts = {"subjects": drawn_from, "started_from": _donor(config)}
+    donor = _donor(config)
+    before = priors.met(priors.load(donor)[0]) if donor else []
+    met = ",".join(sorted({*drawn_from.split(","), *before}))
+    facts = {"subjects": drawn_from, "met": met, "started_from": donor}
     if config.loss.prediction == "image":
         facts["task"] = config.task.to_dict()
     return priors.PriorSpec(

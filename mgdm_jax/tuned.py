@@ -2,7 +2,8 @@
 
 Level -> method -> (zeta, lam, rho, eta); a level is an acceleration or number of views,
 `_noisy` behind it for noisy measurements. Methods that are not here have the starting
-values of `defaults`.
+values of `defaults`. The priors are the held-back ones of `experiments/weights`, which
+have not met those subjects: `--config.prior.path=experiments/weights/….safetensors`.
 """
 
 MRI_REAL = {
@@ -27,7 +28,7 @@ MRI_REAL = {
         "dps": (1.5, 0.0, 0.0, 0.95),
     },
 }
-"""Two slices of itk_mprage, 100 steps, equispaced columns, the prior brain_t1:
+"""Two slices of itk_mprage, 100 steps, equispaced columns, brain_t1_held_back:
 `python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage`, at 8x
 with `--config.task.acceleration=8`."""
 
@@ -43,7 +44,7 @@ CT = {
         "dps": (3.56, 0.0, 0.0, 0.0),
     },
 }
-"""Two slices of lung1, 100 steps, noiseless sinograms, the prior chest_ct:
+"""Two slices of lung1, 100 steps, noiseless sinograms, chest_ct_held_back:
 `python -m experiments.tune --config configs/ct_lidc.py --subject lung1`. With FBP for a
 pseudo-inverse (`ddnm_fbp`) every η diverges."""
 

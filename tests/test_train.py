@@ -1,6 +1,7 @@
 """A training that is killed and started again ends in the very same bits."""
 
 import csv
+import dataclasses
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import tiny
 
 from mgdm_jax import checkpoints, defaults, priors, train, training, training_images
 from mgdm_jax.data import pipelines
@@ -120,6 +122,17 @@ def test_bad_input_writes_nothing(field, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_prior_remembers_whom_its_donor_met(tmp_path):
+    config = tiny_config()
+    spec = dataclasses.replace(tiny.spec(), training={"subjects": "s1,s1,mni152"})
+    donor = tmp_path / "donor.safetensors"
+    priors.save(donor, spec, {"w": np.zeros(1)})
+    config.init, config.data.subjects = str(donor), "itk_mprage"
+    spec = train.make_spec(config)
+    assert spec.training["subjects"] == "itk_mprage"
+    assert priors.met(spec) == ["itk_mprage", "mni152", "s1"]
+
+
 def read_rows(path):
     with path.open(newline="") as file:
         return [row | {"seconds": None} for row in csv.DictReader(file)]
@@ -129,6 +142,7 @@ def check_prior(path, state):
     """What is shipped is the moving average, with its facts."""
     spec, params = priors.load(path)
     assert spec.training["steps"] == 4 and spec.name == "brain_t1"
+    assert priors.met(spec) == ["mni152"]
     ema = jax.tree.map(lambda v: np.float16(v), state.ema_params)
     for a, b in zip(*map(jax.tree.leaves, (params, ema)), strict=True):
         np.testing.assert_array_equal(a, b)

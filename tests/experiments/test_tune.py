@@ -1,8 +1,13 @@
 """The search finds an optimum beyond its candidates and never asks twice."""
 
-import numpy as np
+import dataclasses
 
-from experiments import rows, search, tune
+import numpy as np
+import pytest
+import tiny
+
+from experiments import rows, scoring, search, tune
+from mgdm_jax import defaults, priors
 
 BEST = {"zeta": 23.0, "lam": 1e-2, "rho": 0.0, "eta": 0.92}
 SPACE = search.SPACES["mgdm_no_r"]
@@ -81,3 +86,27 @@ def test_every_compared_row_has_a_space_and_starts_inside():
         assert list(numbers) == ["zeta", "lam", "rho", "eta"]
     assert search.start("score_mri") == {"zeta": 0.25, "lam": 1, "rho": 0, "eta": 0}
     assert search.start("diffpir")["lam"] == 7.0
+
+
+@pytest.fixture
+def of_s1(tmp_path):
+    spec = dataclasses.replace(tiny.spec(), training={"subjects": "s1,s1"})
+    path = tmp_path / "of_s1.safetensors"
+    priors.save(path, spec, {"w": np.zeros(1)})
+    return str(path)
+
+
+def test_no_search_on_a_subject_that_the_prior_has_met(of_s1):
+    tune.check_held_back(of_s1, "itk_mprage")
+    with pytest.raises(ValueError, match="was trained on s1"):
+        tune.check_held_back(of_s1, "s1")
+
+
+def test_a_prior_is_known_by_its_weights_wherever_they_lie(of_s1, tmp_path):
+    config = defaults.reconstruction()
+    config.prior.path = of_s1
+    name = scoring.prior_id(config)
+    elsewhere = tmp_path / "moved.safetensors"
+    elsewhere.write_bytes((tmp_path / "of_s1.safetensors").read_bytes())
+    config.prior.path = str(elsewhere)
+    assert scoring.prior_id(config) == name and name.startswith("tiny ")
