@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -54,10 +55,18 @@ def _parse(argv: Sequence[str]) -> list[str]:
         # ml_collections loads configurations as importlib used to.
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
-            return flags.FLAGS(argv)
+            return flags.FLAGS([argv[0], *map(_underscored, argv[1:])])
         except (flags.Error, AttributeError, ValueError, OSError) as error:
             _complain(error)
     raise AssertionError  # _complain has left
+
+
+def _underscored(word: str) -> str:
+    """Return `--n-samples=3` as absl wants it, `--n_samples=3`."""
+    name, equals, value = word.partition("=")
+    if not re.fullmatch(r"--[a-z]+(-[a-z]+)+", name):
+        return word
+    return f"--{name[2:].replace('-', '_')}{equals}{value}"
 
 
 def _complain(error: Exception) -> None:

@@ -5,7 +5,7 @@ several; shapes, orders and units as in `data.hdf5`, one slice without its axis 
 k-space may be an ISMRMRD file too: see `data.ismrmrd_files`.
 
     python -m mgdm_jax.reconstruct --prior brain_complex --kspace k.npy --mask m.npy \
-        --maps s.npy --n_samples 8 --out scan.h5
+        --maps s.npy --n-samples 8 --out scan.h5
     python -m mgdm_jax.reconstruct --prior chest_ct --sinogram s.mat --angles a.npy \
         --geometry series/ --out mgdm/
 

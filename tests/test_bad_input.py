@@ -332,7 +332,7 @@ ROWS = {
     "a word too much": (nothing, run_sample("extra"), "extra"),
     "samples below one": (
         arrays(),
-        reconstruct("--kspace=k.npy", "--n_samples=0"),
+        reconstruct("--kspace=k.npy", "--n-samples=0"),
         "n_samples",
     ),
     "training on nothing": (

@@ -28,14 +28,13 @@ def reduced(name, **changes):
     """Return a preset of an eighth of its width or less, on small images."""
     config = presets.preset(name)
     size = config.image_size // 2
-    return dataclasses.replace(
-        config,
-        model_channels=32,
-        image_size=size,
-        attention_resolutions=tuple(r // 2 for r in config.attention_resolutions),
-        n_classes=min(config.n_classes, 10),
-        **changes,
-    )
+    fields = {
+        "model_channels": 32,
+        "image_size": size,
+        "attention_resolutions": tuple(r // 2 for r in config.attention_resolutions),
+        "n_classes": min(config.n_classes, 10),
+    }
+    return dataclasses.replace(config, **(fields | changes))
 
 
 VARIANTS = {name: reduced(name) for name in PRESETS} | {

@@ -1,10 +1,18 @@
-"""The README's Python runs, and is as short as it says."""
+"""The README's Python and its commands run, and are as short as it says."""
 
 import re
+import shlex
 from pathlib import Path
 
+import command_server
+import h5py
+import numpy as np
 import pytest
+import scanner_files
+import scipy.io
 import tiny
+from safetensors.numpy import save_file
+from test_convert import checkpoint, reduced
 
 from mgdm_jax import priors
 
@@ -31,3 +39,55 @@ def test_reconstruction_and_sweep(shipped):
     assert scope["x"].shape == (120, 120)
     exec(sweep, scope)
     assert scope["psnr"].shape == (8,)
+
+
+def commands(module: str) -> list[list[str]]:
+    """Return the words behind `python -m mgdm_jax.<module>`, lines joined."""
+    text = README.read_text().replace("\\\n", " ")
+    found = re.findall(rf"^    python -m mgdm_jax\.{module} (.*)$", text, re.M)
+    return [shlex.split(words) for words in found]
+
+
+def run(module, words, folder, *more):
+    """Run a command of the README with tiny priors, and a checkpoint without torch."""
+    instead = {
+        "brain_complex": tiny.write_prior(folder, 32, 2),
+        "chest_ct": tiny.write_prior(folder, 32, 1),
+        "mine.pt": "mine.safetensors",
+    }
+    words = [instead.get(word, word) for word in words]
+    done = command_server.run(module, *words, *more, cwd=folder)
+    assert done.code == 0, done.err
+
+
+def test_my_kspace(tmp_path):
+    rng = np.random.default_rng(0)
+    maps = rng.normal(size=(3, 32, 32)) + 1j
+    image = np.zeros((2, 1, 32, 32))
+    image[..., 8:20, 10:25] = 0.9
+    mask = np.arange(32) % 2 == 0
+    mask[12:20] = True
+    np.save(tmp_path / "k.npy", scanner_files.centred_fft(maps * image) * mask)
+    np.save(tmp_path / "m.npy", mask.astype(np.float32))
+    np.save(tmp_path / "s.npy", maps)
+    words = commands("reconstruct")[0]
+    assert words[words.index("--n-samples") + 1] == "8"
+    run("reconstruct", words, tmp_path, "--n_steps=2", "--n-samples=3")
+    with h5py.File(tmp_path / "scan.h5") as file:
+        assert file["samples"].shape == (3, 2, 32, 32)
+
+
+def test_my_sinogram(tmp_path):
+    scipy.io.savemat(tmp_path / "s.mat", {"s": np.full((32, 5), 4.0)})
+    np.save(tmp_path / "a.npy", np.arange(5) * 36.0)
+    run("reconstruct", commands("reconstruct")[1], tmp_path, "--n_steps=2")
+    assert np.load(tmp_path / "scan.npy").shape == (1, 32, 32)
+
+
+def test_my_checkpoint(tmp_path):
+    theirs = reduced("fastmri_knee_320", image_size=320)
+    save_file(checkpoint(theirs), tmp_path / "mine.safetensors")
+    (words,) = (words for words in commands("convert") if "mine.pt" in words)
+    run("convert", words, tmp_path)
+    spec, _ = priors.load(tmp_path / "runs" / "mine" / "prior.safetensors")
+    assert spec.image_shape == (320, 320, 2)
