@@ -1,10 +1,11 @@
 """Write a prior's card: what it is, and whether it generalises or memorises.
 
 Losses on seen and held-back slices, denoising against tuned classical denoisers, and
-samples beside their nearest training slices. Writes `<name>.md` and its pictures.
+samples beside their nearest training slices. Writes `<name>.md` and its pictures. The
+shipped priors have met every training subject: their cards are of the weights before.
 
     python -m experiments.prior_card --config configs/priors/brain_t1.py \
-        --prior brain_t1 --workdir runs/priors/brain_t1 --out mgdm_jax/assets/priors
+        --prior experiments/weights/brain_t1_held_back.safetensors
 """
 # ruff: noqa: RUF001 - cards are written with σ.
 
@@ -24,7 +25,7 @@ from mgdm_jax.defaults import Config
 TEMPLATE = """# Prior `{name}`
 
 {who}, {n_slices} evenly spaced slices, are what "held back" means below.
-Written by `python -m experiments.prior_card`.
+Written by `python -m experiments.prior_card`.{went_on}
 
 ## Facts
 
@@ -77,7 +78,7 @@ class Settings:
 
     Attributes:
       prior: shipped name or .safetensors file.
-      workdir: of the training, for its metrics.csv.
+      log: metrics.csv of the training.
       out: folder of the card.
       pictures: folder of the pictures.
       sigmas: noise levels of the denoising, operator units.
@@ -88,7 +89,7 @@ class Settings:
     """
 
     prior: str
-    workdir: Path
+    log: Path
     out: Path
     pictures: Path
     sigmas: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2)
@@ -142,6 +143,20 @@ def read(config: Config, settings: Settings) -> sections.Card:
     )
 
 
+def went_on(spec: priors.PriorSpec) -> str:
+    """Return what the shipped prior of that name is beyond these weights, if it is."""
+    shipped = priors.load(spec.name)[0] if spec.name in priors.shipped() else spec
+    if shipped.training == spec.training:
+        return ""
+    subjects = ", ".join(dict.fromkeys(shipped.training["subjects"].split(",")))
+    return (
+        " The shipped weights went on from these for\n"
+        f"{shipped.training['steps']:,} steps with all of {subjects}; nobody was left "
+        "to hold back, so all\nthat follows is of the weights before, which "
+        "`experiments/weights` keeps."
+    )
+
+
 def write(config: Config, settings: Settings) -> Path:
     """Write the card and its pictures; return the card's path.
 
@@ -152,7 +167,7 @@ def write(config: Config, settings: Settings) -> Path:
         raise ValueError("scikit-image is missing: python -m pip install -e '.[test]'")
     card = read(config, settings)
     print(f"card of {card.spec.name}: losses", flush=True)
-    losses = sections.losses(card, settings.workdir)
+    losses = sections.losses(card, settings.log)
     print("denoising", flush=True)
     denoising = sections.denoising(card, settings.sigmas)
     print("samples and their nearest training slices", flush=True)
@@ -160,6 +175,7 @@ def write(config: Config, settings: Settings) -> Path:
         name=card.spec.name,
         who=card.who[0].upper() + card.who[1:],
         n_slices=settings.n_slices,
+        went_on=went_on(card.spec),
         facts=sections.facts(card),
         losses=losses,
         convention=metrics.CONVENTION,
@@ -178,7 +194,9 @@ def cli() -> None:
     """Define the flags and write; here, so that importing this module defines none."""
     config = config_flags.DEFINE_config_file("config", None, "Training of the prior.")
     prior = flags.DEFINE_string("prior", None, "Shipped name, or .safetensors file.")
-    workdir = flags.DEFINE_string("workdir", None, "Default runs/priors/<name>.")
+    log = flags.DEFINE_string(
+        "log", None, "Its metrics.csv; default experiments/cards/<name>_metrics.csv."
+    )
     out = flags.DEFINE_string("out", "mgdm_jax/assets/priors", "Folder of the card.")
     pictures = flags.DEFINE_string("pictures", "experiments/cards", "Their folder.")
     sigmas = flags.DEFINE_list("sigmas", ["0.02", "0.05", "0.1", "0.2"], "Noise.")
@@ -192,7 +210,7 @@ def cli() -> None:
         del argv
         settings = Settings(
             prior=prior.value or config.value.name,
-            workdir=Path(workdir.value or f"runs/priors/{config.value.name}"),
+            log=Path(log.value or f"experiments/cards/{config.value.name}_metrics.csv"),
             out=Path(out.value),
             pictures=Path(pictures.value),
             sigmas=tuple(float(sigma) for sigma in sigmas.value),

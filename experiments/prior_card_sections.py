@@ -95,12 +95,12 @@ def facts(card: Card) -> str:
     return table(["", ""], rows)
 
 
-def losses(card: Card, workdir: Path) -> str:
-    """Return the ε-losses during training and of the shipped weights."""
+def losses(card: Card, log: Path) -> str:
+    """Return the ε-losses during training, by its metrics.csv, and of the weights."""
     params = card.prior.params
     header = ["weights", "slices", *(f"t = {t}" for t in training.LEVELS)]
     rows = []
-    for row in prior_card_numbers.milestones(workdir / "metrics.csv"):
+    for row in prior_card_numbers.milestones(log):
         name = f"step {row['step']:,} ({row['share']:.0%})"
         for prefix, who in (("val", "held back"), ("train", "seen")):
             values = [f"{row[f'{prefix}_t{t}']:.5f}" for t in training.LEVELS]
@@ -108,7 +108,7 @@ def losses(card: Card, workdir: Path) -> str:
     missing = not rows
     for who, images in ((card.who, card.unseen), ("seen", card.seen)):
         values = prior_card_numbers.eps_losses(card.spec, params, images)
-        rows.append(["as shipped", who, *(f"{value:.5f}" for value in values)])
+        rows.append(["these", who, *(f"{value:.5f}" for value in values)])
     note = "The losses during training are not at hand and left out.\n\n"
     return (note if missing else "") + table(header, rows)
 

@@ -159,7 +159,9 @@ def neighbours(
 
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to tune for.")
-_SUBJECT = flags.DEFINE_string("subject", None, "Validation subject (train split).")
+_SUBJECT = flags.DEFINE_string(
+    "subject", None, "Validation subject (train split).", required=True
+)
 _METHODS = flags.DEFINE_list("methods", list(search.SPACES), "Methods to tune.")
 _SLICES = flags.DEFINE_integer("slices", 2, "Validation slices.")
 _STEPS = flags.DEFINE_integer("steps", 100, "Network evaluations of one sample.")

@@ -1,6 +1,7 @@
 """The numbers of a prior's card, with a tiny prior; and one card from end to end."""
 
 import csv
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import tiny
 from test_configs import ROOT, load
 
 from experiments import prior_card, prior_card_denoising, prior_card_numbers
-from mgdm_jax import factory, schedules, training
+from mgdm_jax import factory, priors, schedules, training
 from mgdm_jax.types import Denoised
 
 
@@ -155,7 +156,7 @@ def test_milestones_need_the_columns(tmp_path):
 def settings(folder, **changes):
     values = {
         "prior": tiny.write_prior(folder),
-        "workdir": folder,
+        "log": folder / "metrics.csv",
         "out": folder / "out",
         "pictures": folder / "pictures",
         "sigmas": (0.1,),
@@ -188,6 +189,14 @@ def test_a_card_never_passes_a_seen_or_a_test_subject_off_as_held_back(tmp_path)
         config.data.held_back = held_back
         with pytest.raises(ValueError, match="held_back"):
             prior_card.read(config, settings(tmp_path))
+
+
+def test_a_card_says_what_the_shipped_weights_are_beyond_it():
+    shipped = priors.load("brain_t1")[0]
+    assert prior_card.went_on(shipped) == ""
+    before = dataclasses.replace(shipped, training={"subjects": "s1", "steps": 3})
+    assert f"for\n{shipped.training['steps']:,} steps" in prior_card.went_on(before)
+    assert prior_card.went_on(tiny.spec()) == ""
 
 
 def test_losses_of_a_network_that_says_nothing(tmp_path, blobs):
