@@ -31,7 +31,12 @@ experiments-smoke: $(VENV)/test.stamp
 		--network=$$out/net/prior.safetensors; \
 	$(BIN)/python -m experiments.fig3_nfe_acceleration $$tiny --accelerations=4 \
 		--nfe=2 --out=$$out; \
-	$(BIN)/python -m experiments.fig_panels $$tiny --figures=fig4 --out=$$out
+	$(BIN)/python -m experiments.fig_panels $$tiny --figures=fig4 --out=$$out; \
+	$(BIN)/python -m experiments.compare $$tiny --config configs/ct_lidc.py \
+		--levels=10 --rows=ddnm_fbp_merge,dps_1000,tv,mgdm --out=$$out; \
+	$(BIN)/python -m experiments.tune --config configs/mri_brats.py \
+		--subject=itk_mprage --slices=1 --steps=2 --methods=ddnm,wavelets --out=$$out \
+		--config.prior.path=experiments/weights/brain_t1_held_back.safetensors
 
 # Converted networks against PyTorch's; a gigabyte and more of packages.
 parity: $(VENV)/parity.stamp

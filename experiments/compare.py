@@ -10,7 +10,7 @@ results lie in the folder under the same settings is not run again.
 from absl import app, flags
 from ml_collections import config_flags
 
-from experiments import rows, scoring, tables
+from experiments import report, rows, scoring, tables
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to compare on.")
 _LEVELS = flags.DEFINE_list("levels", None, "Accelerations, or numbers of views.")
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> None:
         config.data.n_images = tables.N_IMAGES.value
         config.sampler.n_steps = tables.STEPS.value
         results = scoring.collect(config, _ROWS.value, folder)
-        stem, table = rows.level_name(config), scoring.markdown(results, {}, "")
+        stem, table = rows.level_name(config), report.markdown(results, {}, "")
         tables.write(folder / stem, stem, results, table)
 
 

@@ -13,7 +13,6 @@ import numpy as np
 from absl import app, flags
 from matplotlib import figure
 
-from configs import mri_brats
 from experiments import scoring, tables
 
 ROWS = ("dps", "ddnm", "mgdm")
@@ -33,9 +32,8 @@ def curves(points: list[tuple[float, float, int]]) -> Curves:
     """Return the rows' results at (abscissa, acceleration, steps)."""
     found: Curves = {name: [] for name in ("baseline", *ROWS)}
     for abscissa, acceleration, n_steps in points:
-        config = mri_brats.get_config()
-        config.data.n_images, config.sampler.n_steps = tables.N_IMAGES.value, n_steps
-        config = scoring.with_level(config, acceleration)
+        config = scoring.with_level(tables.configured("mri_brats"), acceleration)
+        config.sampler.n_steps = n_steps
         results = scoring.collect(config, list(ROWS), tables.folder())
         for name, result in results.items():
             found[name].append((abscissa, result))

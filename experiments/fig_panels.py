@@ -5,7 +5,6 @@ Slices of one person of the embedded sample, evenly spaced, none selected.
     python -m experiments.fig_panels --figures=fig2,fig5
 """
 
-import importlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from mgdm_jax.defaults import Config
 
 MRI = ("dps", "ddnm", "mgdm")
 ABLATION = ("mgdm_no_pr", "mgdm_no_ir", "mgdm_no_i", "mgdm_no_r", "mgdm")
-CT = ("dps", "ddnm_fbp", "ddnm", "mgdm")
+CT = ("dps", "ddnm_fbp_merge", "ddnm", "mgdm")
 
 
 class Figure(NamedTuple):
@@ -53,8 +52,7 @@ _FIGURES = flags.DEFINE_list("figures", list(FIGURES), "Figures to draw.")
 
 def configured(chosen: Figure, level: float) -> Config:
     """Return the configuration of one level, three slices of it."""
-    config = importlib.import_module(f"configs.{chosen.config}").get_config()
-    config.sampler.n_steps = tables.STEPS.value
+    config = tables.configured(chosen.config)
     config.data.n_images = min(3, tables.N_IMAGES.value)
     return scoring.with_level(config, level)
 

@@ -13,6 +13,7 @@ VARIANTS = {
     "mgdm_no_pr": {},
     "ddnm": {},
     "ddnm_fbp": {"method": "ddnm", "guidance.proximal": "fbp_residual"},
+    "ddnm_fbp_merge": {"method": "ddnm", "guidance.proximal": "fbp_merge"},
     "ddnm_plus": {},
     "ddrm": {},
     "dds": {},
@@ -31,17 +32,23 @@ VARIANTS = {
     "wavelets": {"guidance.proximal": "cg"},
     "supervised": {
         "prior.path": "experiments/weights/supervised_brain_t1_8x.safetensors",
-        "guidance.zeta": 0.0,
-        "guidance.lam": 0.0,
-        "guidance.rho": 0.0,
-        "sampler.eta": 0.0,
     },
 }
 """Name of a row -> what it changes in the configuration besides the method.
 
-The classical ones iterate: a spectrum would be computed for nothing. The supervised one
-has no numbers.
+The classical ones iterate: a spectrum would be computed for nothing.
 """
+
+STARTING = {
+    "least_squares": (0.0, 1e-3, 0.0, 0.0),
+    "tv": (0.0, 1e-3, 0.0, 0.0),
+    "wavelets": (0.0, 1e-3, 0.0, 0.0),
+    "supervised": (0.0, 0.0, 0.0, 0.0),
+}
+"""The four numbers of rows that are no `config.method`, chosen for nothing."""
+
+MAX_STEPS = 1000
+"""Times that a prior of a discrete schedule knows."""
 
 LONG = {"dps_1000": 10.0, "score_med": 10.0, "score_mri": 10.0, "csgm_langevin": 3.33}
 """Rows of thousands of evaluations -> how many times the usual steps they take."""
@@ -49,7 +56,7 @@ LONG = {"dps_1000": 10.0, "score_med": 10.0, "score_mri": 10.0, "csgm_langevin":
 FEWER_SLICES = dict.fromkeys(LONG, 4)
 """Slices of the long rows, of 16; paired all the same."""
 
-CLASSICAL = ("least_squares", "tv", "wavelets")
+CLASSICAL: tuple[str, ...] = ("least_squares", "tv", "wavelets")
 """Rows of `classical.METHODS`, which know no prior; their weight is `lam`."""
 
 SUPERVISED = "supervised"
@@ -64,18 +71,27 @@ def applicable(config: Config, names: list[str]) -> list[str]:
 
     FBP is CT's; without noise DDNM+ is DDNM.
     """
-    absent = set() if config.task.kind == "ct" else {"ddnm_fbp"}
+    absent = set() if config.task.kind == "ct" else {"ddnm_fbp", "ddnm_fbp_merge"}
     absent |= set() if hyperparameters.is_noisy(config.task) else {"ddnm_plus"}
     return [name for name in names if name not in absent]
 
 
 def configured(config: Config, name: str) -> Config:
-    """Return a copy set up as the row, with the numbers tuned for the row."""
+    """Return a copy set up as the row, with the numbers tuned for the row.
+
+    A row that is a method with other settings never takes the method's tuned numbers.
+    """
     config = copy.deepcopy(config)
     config.update_from_flattened_dict({"method": name} | VARIANTS[name])
-    config.sampler.n_steps = round(config.sampler.n_steps * LONG.get(name, 1.0))
+    steps = round(config.sampler.n_steps * LONG.get(name, 1.0))
+    config.sampler.n_steps = min(steps, max(MAX_STEPS, config.sampler.n_steps))
     if name in config.tuned:
         config.tuned[config.method] = config.tuned[name]
+    elif name in STARTING:
+        config.tuned[config.method] = {hyperparameters.ANY: STARTING[name]}
+    elif name != config.method:
+        start = config.tuned[config.method][hyperparameters.ANY]
+        config.tuned[config.method] = {hyperparameters.ANY: start}
     return config
 
 

@@ -1,7 +1,6 @@
-"""Rows of results: computed once, kept on disk, paired, written as Markdown and CSV."""
+"""Rows of results: computed once and kept on disk; `report` writes them."""
 
 import copy
-import csv
 import hashlib
 import json
 import os
@@ -14,14 +13,15 @@ import jax
 import numpy as np
 
 from experiments import rows, supervised_unet
-from mgdm_jax import factory, hyperparameters, methods, metrics, priors, reconstruction
+from mgdm_jax import factory, hyperparameters, methods, priors, reconstruction
 from mgdm_jax.defaults import Config
+from mgdm_jax.measurements import Measurements
 
 Results = dict[str, dict]
 """Row -> `score`'s result."""
 
-PaperRow = tuple[str, str]
-"""PSNR and SSIM as the paper prints them."""
+BROKEN = 5.0
+"""PSNR in dB below which an image is no reconstruction but a divergence."""
 
 
 def with_level(config: Config, level: float) -> Config:
@@ -43,10 +43,11 @@ def prior_id(config: Config) -> str:
 
 def settings(config: Config) -> dict:
     """Return what a result depends on; another value makes a kept one stale."""
-    numbers = hyperparameters.resolve(config)
+    numbers, data = hyperparameters.resolve(config), config.data
     return circumstances(config) | {
         "numbers": [float(f"{float(v):.6g}") for v in numbers],
-        "data": [config.data.split, config.data.subject, config.data.n_images],
+        "data": [data.split, data.path or data.subject, data.n_images],
+        "wider_field": data.wider_field,
     }
 
 
@@ -78,12 +79,15 @@ def _sampler(config: Config) -> dict:
 def score(config: Config) -> dict:
     """Return PSNR and SSIM [n], evaluations and seconds an image, compilation in it.
 
-    The data residual [n] as well, but of rows that are no sampler.
+    How many images broke down as well, and, but of rows that are no sampler, the data
+    residual [n].
     """
     started = time.monotonic()
     reference, images, cost = _reconstructed(config)
     seconds = round((time.monotonic() - started) / len(images), 2)
-    return _scored(reference, images) | cost | {"seconds": seconds}
+    scored = _scored(reference, images)
+    broken = sum(not value >= BROKEN for value in scored["psnr"])
+    return scored | cost | {"n_broken": broken, "seconds": seconds}
 
 
 def images(config: Config, name: str, folder: Path) -> np.ndarray:
@@ -122,16 +126,24 @@ def _reconstructed(config: Config) -> tuple[np.ndarray, np.ndarray, dict]:
 
 
 def baseline(config: Config) -> dict:
-    """Return the same of the zero-filled or FBP images."""
-    scored = _scored(*reference_and_baseline(config))
-    return scored | {"nfe": 0, "seconds": 0.0}
+    """Return the same of the zero-filled or FBP images, and the measurements' facts."""
+    measured = _measured(config)
+    scored = _scored(*_with_baseline(measured))
+    return scored | {"nfe": 0, "seconds": 0.0, "facts": measured.facts}
 
 
 def reference_and_baseline(config: Config) -> tuple[np.ndarray, np.ndarray]:
     """Return the test slices and their zero-filled or FBP images, [n, …image]."""
+    return _with_baseline(_measured(config))
+
+
+def _measured(config: Config) -> Measurements:
     config = copy.deepcopy(config)
     config.method = "ddim"  # asks for no spectrum
-    measured = factory.build(config).measurements
+    return factory.build(config).measurements
+
+
+def _with_baseline(measured: Measurements) -> tuple[np.ndarray, np.ndarray]:
     assert measured.reference is not None
     problems, axes = measured.problem(np.arange(len(measured))), measured.axes
     show = jax.vmap(lambda p: p.operator.baseline(p.measurement), in_axes=(axes,))
@@ -156,82 +168,49 @@ def collect(
       names: rows of `rows.VARIANTS`.
       folder: of the kept results.
       changes: row -> fields to set in its configuration, flattened.
+
+    Raises:
+      ValueError: before anything runs, for a row that cannot run, or whose slices are
+        not among the others'.
     """
+    found = rows.applicable(config, names)
+    configs = {name: _row(config, name, changes.get(name, {})) for name in found}
+    wanted = {name: settings(row) for name, row in configs.items()}
+    for row in configs.values():
+        shared_slices(config.data.n_images, row.data.n_images)
+        if row.method not in (*rows.CLASSICAL, rows.SUPERVISED):
+            factory.make(factory.load_prior(row.prior.path), row)
     results = {"baseline": baseline(config)}
-    for name in rows.applicable(config, names):
+    for name, row in configs.items():
         path = folder / f"{rows.level_name(config)}-{name}.json"
-        row = rows.configured(config, name)
-        row.update_from_flattened_dict(changes.get(name, {}))
-        most = rows.FEWER_SLICES.get(name, row.data.n_images)
-        row.data.n_images = min(row.data.n_images, most)
-        wanted = settings(row)
         kept: dict = json.loads(path.read_text()) if path.exists() else {}
-        if kept.get("settings") != wanted:
-            kept = score(row) | {"settings": wanted}
+        if kept.get("settings") != wanted[name]:
+            kept = score(row) | {"settings": wanted[name]}
             keep(path, kept)
-        results[name] = kept
+        results[name] = kept | {"origin": hyperparameters.origin(row)}
         print(name, f"{np.mean(kept['psnr']):.2f} dB", flush=True)
     return results
 
 
-def paired_lead(ours: dict, other: dict) -> np.ndarray:
-    """Return MGDM's PSNR minus another row's on the slices that both have.
+def _row(config: Config, name: str, changes: dict) -> Config:
+    row = rows.configured(config, name)
+    row.update_from_flattened_dict(changes)
+    most = rows.FEWER_SLICES.get(name, row.data.n_images)
+    row.data.n_images = min(row.data.n_images, most)
+    return row
 
-    Slices are evenly spaced: 4 of them are every fifth of 16. Random draws differ, as
-    they depend on the number of slices: measurement noise is not paired there.
+
+def shared_slices(n: int, m: int) -> np.ndarray:
+    """Return where the m evenly spaced slices are among the n.
+
+    4 of them are every fifth of 16. Random draws differ, as they depend on the number
+    of slices: measurement noise is not paired there.
 
     Raises:
       ValueError: if the fewer slices are not among the more.
     """
-    n, m = len(ours["psnr"]), len(other["psnr"])
     if m != n and (m < 2 or (n - 1) % (m - 1)):
-        raise ValueError(f"{m} slices are not every so many of {n}.")
-    shared = np.linspace(0, n - 1, m).round().astype(int)
-    return np.asarray(ours["psnr"])[shared] - np.asarray(other["psnr"])
-
-
-def markdown(results: Results, paper: Mapping[str, PaperRow], source: str) -> str:
-    """Return the table: mean ± std, MGDM's lead with its interval, cost, the paper's.
-
-    Args:
-      results: of `collect`, with a row `mgdm`.
-      paper: rows that the paper has.
-      source: the paper's data set, for the heading; empty for no such column.
-    """
-    head = "| method | slices | PSNR / dB | SSIM | MGDM's lead / dB [95 %] "
-    head += "| NFE + backward | s |"
-    head += f" paper, on {source}: PSNR, SSIM |" if source else ""
-    lines = [head, "|" + "---|" * (head.count("|") - 1)]
-    for name, row in results.items():
-        psnr, ssim = np.asarray(row["psnr"]), np.asarray(row["ssim"])
-        lead = paired_lead(results["mgdm"], row)
-        cells = [
-            name,
-            str(len(psnr)),
-            f"{psnr.mean():.2f} ± {psnr.std():.2f}",
-            f"{ssim.mean():.4f} ± {ssim.std():.4f}",
-            _interval(lead),
-            f"{row['nfe']} + {row.get('backward', 0)}",
-            f"{row['seconds']:.1f}",
-        ]
-        if source:
-            cells.append(", ".join(paper.get(name, ("-",))))
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _interval(lead: np.ndarray) -> str:
-    if not lead.any():
-        return ""
-    low, high = metrics.bootstrap_interval(lead, seed=0)
-    return f"{lead.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
-
-
-def write_csv(results: Results, path: Path) -> None:
-    """Write one line a row and slice."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("row", "slice", "psnr", "ssim"))
-        for name, row in results.items():
-            for i, pair in enumerate(zip(row["psnr"], row["ssim"], strict=True)):
-                writer.writerow((name, i, *(f"{value:.5g}" for value in pair)))
+        raise ValueError(
+            f"{m} slices are not every so many of {n}; take 4, 7, 10, 13 or 16 images."
+        )
+    return np.linspace(0, n - 1, m).round().astype(int)

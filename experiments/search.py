@@ -23,6 +23,7 @@ SPACES: dict[str, Space] = {
     "mgdm_no_pr": {"zeta": ZETA, "eta": ETA},
     "ddnm": {"eta": ETA},
     "ddnm_fbp": {"eta": ETA},
+    "ddnm_fbp_merge": {"eta": ETA},
     "ddnm_plus": {"eta": ETA},
     "ddrm": {"eta": ETA},
     "dds": {"lam": (0.0, *LAM, 1.0), "eta": ETA},

@@ -24,4 +24,4 @@ PAPER = {
 """Number of views or acceleration -> row -> PSNR and SSIM as the paper prints them."""
 
 if __name__ == "__main__":
-    tables.run("table1_fastmri", "mri_fastmri", "fastMRI", ROWS, PAPER)
+    tables.run("table1_fastmri", "mri_fastmri", "fastMRI, 100 steps", ROWS, PAPER)

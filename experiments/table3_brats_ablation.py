@@ -39,4 +39,4 @@ PAPER = {
 """Number of views or acceleration -> row -> PSNR and SSIM as the paper prints them."""
 
 if __name__ == "__main__":
-    tables.run("table3_brats_ablation", "mri_brats", "BraTS", ROWS, PAPER)
+    tables.run("table3_brats_ablation", "mri_brats", "BraTS, 200 steps", ROWS, PAPER)

@@ -8,8 +8,7 @@ a U-Net trained at 8x, equispaced columns (`configs/supervised/brain_t1_8x.py`).
 
 from absl import app, flags
 
-from configs import mri_brats
-from experiments import rows, scoring, tables
+from experiments import report, rows, scoring, tables
 
 CASES = (
     ("equispaced", 8.0),
@@ -44,14 +43,12 @@ def main(argv: list[str]) -> None:
     del argv
     changes = {"supervised": {"prior.path": _NETWORK.value}}
     for mask, acceleration in CASES[: _CASES.value]:
-        config = mri_brats.get_config()
-        config.data.n_images = tables.N_IMAGES.value
-        config.sampler.n_steps = tables.STEPS.value
+        config = tables.configured("mri_brats")
         config.task.mask, config.task.acceleration = mask, acceleration
         results = scoring.collect(config, list(ROWS), tables.folder(), changes)
         paper = PAPER.get((mask, acceleration), {})
         stem = tables.folder() / f"table4_supervised-{mask}-{acceleration:g}x"
-        table = scoring.markdown(results, paper, "BraTS")
+        table = report.markdown(results, paper, "BraTS, 200 steps")
         tables.write(stem, rows.level_name(config), results, table)
 
 

@@ -6,10 +6,15 @@ from pathlib import Path
 
 from absl import app, flags
 
-from experiments import rows, scoring
+from experiments import report, rows, scoring
+from mgdm_jax.defaults import Config
 
 N_IMAGES = flags.DEFINE_integer("n_images", 16, "Slices of the test subject.")
 STEPS = flags.DEFINE_integer("steps", 100, "Times visited, but of the long rows.")
+DATA = flags.DEFINE_string("data", None, "Prepared images of yours; their test split.")
+PRIOR = flags.DEFINE_string(
+    "prior", None, "Prior to go with them, a .safetensors file."
+)
 _OUT = flags.DEFINE_string("out", "experiments/results", "Folder of the results.")
 
 
@@ -20,12 +25,21 @@ def folder() -> Path:
     return path
 
 
+def configured(config_name: str) -> Config:
+    """Return a configuration of `configs/` with what the flags say."""
+    config = importlib.import_module(f"configs.{config_name}").get_config()
+    config.data.n_images, config.sampler.n_steps = N_IMAGES.value, STEPS.value
+    config.data.path = DATA.value
+    config.prior.path = PRIOR.value or config.prior.path
+    return config
+
+
 def run(
     name: str,
     config_name: str,
     source: str,
     names: tuple[str, ...],
-    paper: Mapping[int, Mapping[str, scoring.PaperRow]],
+    paper: Mapping[int, Mapping[str, report.PaperRow]],
 ) -> None:
     """Define the flags, compute the rows at every level and write the table.
 
@@ -35,7 +49,7 @@ def run(
     Args:
       name: of the table, for its files.
       config_name: of a file in `configs/`.
-      source: the paper's data set.
+      source: the paper's data set, and its steps.
       names: rows of ours.
       paper: level -> row -> PSNR and SSIM as printed.
     """
@@ -43,12 +57,11 @@ def run(
 
     def main(argv: list[str]) -> None:
         del argv
-        config = importlib.import_module(f"configs.{config_name}").get_config()
-        config.data.n_images, config.sampler.n_steps = N_IMAGES.value, STEPS.value
+        config = configured(config_name)
         for level in map(int, levels.value):
             at_level = scoring.with_level(config, level)
             results = scoring.collect(at_level, list(names), folder())
-            table = scoring.markdown(results, paper[level], source)
+            table = report.markdown(results, paper.get(level, {}), source)
             title = rows.level_name(at_level)
             write(folder() / f"{name}-{level}", title, results, table)
 
@@ -58,5 +71,5 @@ def run(
 def write(stem: Path, title: str, results: scoring.Results, table: str) -> None:
     """Write a table as `stem`.md and .csv, and print it under its title."""
     stem.with_name(f"{stem.name}.md").write_text(table + "\n")
-    scoring.write_csv(results, stem.with_name(f"{stem.name}.csv"))
+    report.write_csv(results, stem.with_name(f"{stem.name}.csv"))
     print(f"\n{title}\n{table}\n", flush=True)

@@ -122,7 +122,7 @@ def starting_values() -> Config:
         "csgm_langevin": (0.1, 0.0, 0.0, 0.0),
     }
     for method, values in numbers.items():
-        tuned[method] = {"4": values}
+        tuned[method] = {"any": values}
     return tuned
 
 

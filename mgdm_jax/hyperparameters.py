@@ -8,6 +8,8 @@ from mgdm_jax.defaults import Config
 from mgdm_jax.types import Guidance
 
 NOISY = "_noisy"
+ANY = "any"
+"""Level of numbers that nobody chose for one: the last resort."""
 
 
 def resolve(config: Config) -> Guidance:
@@ -15,7 +17,7 @@ def resolve(config: Config) -> Guidance:
 
     `config.tuned.<method>.<level>` holds them for an acceleration or a number of views,
     `<level>_noisy` for σ_y > 0; the nearest level is taken, a noisy one for noisy
-    measurements where there is any.
+    measurements where there is any. `origin` tells which.
 
     Raises:
       ValueError: if a number is neither given nor tuned, or out of range.
@@ -43,16 +45,40 @@ def is_noisy(task: Config) -> bool:
     return task.noise_std > 0 or task.photons > 0
 
 
+def origin(config: Config) -> str:
+    """Return what the method's tuned numbers were chosen for, "" for this very level.
+
+    Else the level they were chosen for, or "starting values", chosen for nothing.
+    """
+    name = _nearest(config)
+    if name in (None, ANY):
+        return "starting values"
+    noise = NOISY if is_noisy(config.task) else ""
+    exact = float(name.removesuffix(NOISY)) == _level(config)
+    return "" if exact and name.endswith(NOISY) == bool(noise) else f"level {name}"
+
+
 def _tuned(config: Config) -> dict[str, float]:
-    levels = config.tuned.get(config.method)
-    if not levels:
+    name = _nearest(config)
+    if name is None:
         return {}
+    numbers = config.tuned[config.method][name]
+    return dict(zip(("zeta", "lam", "rho", "eta"), numbers, strict=True))
+
+
+def _nearest(config: Config) -> str | None:
+    """Return the name of the tuned level to take, `ANY` only where there is no other."""
+    levels = config.tuned.get(config.method) or {}
+    chosen = [name for name in levels if name != ANY]
+    noisy = [name for name in chosen if name.endswith(NOISY)]
+    quiet = [name for name in chosen if name not in noisy]
+    names = noisy if noisy and (is_noisy(config.task) or not quiet) else quiet
+    if not names:
+        return ANY if ANY in levels else None
+    level = _level(config)
+    return min(names, key=lambda n: abs(np.log(float(n.removesuffix(NOISY)) / level)))
+
+
+def _level(config: Config) -> float:
     task = config.task
-    level = task.n_views if task.kind == "ct" else task.acceleration
-    noisy = [name for name in levels if name.endswith(NOISY)]
-    quiet = [name for name in levels if name not in noisy]
-    names = noisy if noisy and is_noisy(task) else quiet
-    nearest = min(
-        names, key=lambda n: abs(np.log(float(n.removesuffix(NOISY)) / level))
-    )
-    return dict(zip(("zeta", "lam", "rho", "eta"), levels[nearest], strict=True))
+    return float(task.n_views if task.kind == "ct" else task.acceleration)

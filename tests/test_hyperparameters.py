@@ -53,7 +53,24 @@ def test_chosen_numbers_join_the_starting_values():
     defaults.set_tuned(made, {"8": {"mgdm": (9.0, 0.0, 0.0, 1.0), "new": (1.0,) * 4}})
     made.task.acceleration = 8.0
     assert hyperparameters.resolve(made).zeta == 9.0
+    assert hyperparameters.origin(made) == ""
     made.task.acceleration = 4.0
-    assert hyperparameters.resolve(made).zeta == 1.0
+    assert hyperparameters.resolve(made).zeta == 9.0
+    assert hyperparameters.origin(made) == "level 8"
     made.method = "new"
     assert hyperparameters.resolve(made).lam == 1.0
+    made.method = "dps"
+    assert hyperparameters.resolve(made).zeta == 3.0
+    assert hyperparameters.origin(made) == "starting values"
+
+
+@pytest.mark.parametrize("noise_std", [0.0, 0.1])
+def test_starting_values_never_stand_in_for_a_chosen_level(noise_std):
+    """A few views are nearer to nothing chosen for MRI than to other views."""
+    made = defaults.reconstruction()
+    defaults.set_tuned(made, {"23_noisy": {"mgdm": (9.0, 0.0, 0.0, 1.0)}})
+    made.task.kind, made.task.n_views, made.task.noise_std = "ct", 4, noise_std
+    assert hyperparameters.resolve(made).zeta == 9.0
+    assert hyperparameters.origin(made) == "level 23_noisy"
+    made.task.n_views = 23
+    assert hyperparameters.origin(made) == ("" if noise_std else "level 23_noisy")

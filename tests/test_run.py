@@ -31,7 +31,7 @@ FIELDS = {
 def smoke(name, tmp_path, image_size=120, channels=1):
     config = load(ROOT / f"{name}.py", "smoke")
     config.sampler.n_steps = 2
-    config.tuned.mgdm["4"] = (0.1, 0.1, 0.01, 0.85)
+    config.tuned.mgdm = {"any": (0.1, 0.1, 0.01, 0.85)}
     config.prior.path = tiny.write_prior(tmp_path, image_size, channels)
     return config
 

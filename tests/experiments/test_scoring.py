@@ -1,12 +1,14 @@
 """Kept results, their pairing and the table."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from test_configs import ROOT, load
 
-from experiments import rows, scoring
+from experiments import report, rows, scoring
+from mgdm_jax import hyperparameters
 
 
 def result(psnr):
@@ -15,20 +17,37 @@ def result(psnr):
 
 def test_fewer_slices_are_paired_with_the_same_ones():
     ours = result(list(range(16)))
-    lead = scoring.paired_lead(ours, result([0.0, 0.0, 0.0, 0.0]))
+    lead = report.paired_lead(ours, result([0.0, 0.0, 0.0, 0.0]))
     np.testing.assert_array_equal(lead, [0, 5, 10, 15])
     with pytest.raises(ValueError, match="every so many"):
-        scoring.paired_lead(ours, result([0.0] * 5))
+        report.paired_lead(ours, result([0.0] * 5))
 
 
 def test_the_table_quotes_the_paper_beside_ours():
-    results = {"ddnm": result([20.0, 21.0, 22.0]), "mgdm": result([21.0, 22.0, 23.5])}
-    table = scoring.markdown(results, {"ddnm": ("39.92", "0.965")}, "BraTS")
+    facts = {"data": "sample", "effective_acceleration": 3.87, "noise_std": 0.0}
+    results = {
+        "baseline": result([1.0, 2.0, 3.0]) | {"facts": facts},
+        "ddnm": result([20.0, 21.0, 22.0]) | {"origin": "starting values"},
+        "mgdm": result([21.0, 22.0, 23.5]) | {"n_broken": 1},
+    }
+    for row in ("ddnm", "mgdm"):
+        results[row]["settings"] = {"numbers": [2.0, 0.01, 0.0, 1.0]}
+    table = report.markdown(results, {"ddnm": ("39.92", "0.965")}, "BraTS")
     assert "paper, on BraTS" in table.splitlines()[0]
-    ddnm, ours = table.splitlines()[2:]
-    assert "+1.17 [+1.00, +1.50]" in ddnm and "39.92, 0.965" in ddnm
+    ddnm, ours = table.splitlines()[3:5]
+    assert "+1.17 (+1.00 … +1.50)" in ddnm and "39.92, 0.965" in ddnm
+    assert "| 2, 0.01, 0, 1 † |" in ddnm and "| 2, 0.01, 0, 1 |" in ours
     assert "22.17 ± 1.03" in ours and ours.endswith("| - |")
-    assert len({line.count("|") for line in table.splitlines()}) == 1
+    assert "| 3, 1 broke down |" in ours
+    assert len({line.count("|") for line in table.splitlines()[:5]}) == 1
+    assert "\nsample; effective acceleration 3.87. PSNR and SSIM: slice-max" in table
+
+
+def test_many_slices_have_an_interval_and_no_mgdm_no_lead():
+    many = {name: result(list(range(8))) for name in ("baseline", "ddnm")}
+    assert "[" not in report.markdown(many, {}, "")
+    many["mgdm"] = result([v + 1 + v % 2 for v in range(8)])
+    assert re.search(r"\+1\.50 \[\+1\.\d\d, \+1\.\d\d\]", report.markdown(many, {}, ""))
 
 
 def test_a_kept_result_is_used_until_its_settings_change(tmp_path, monkeypatch):
@@ -50,9 +69,53 @@ def test_a_kept_result_is_used_until_its_settings_change(tmp_path, monkeypatch):
     kept = json.loads(
         (tmp_path / "mri_brats-equispaced-4x-5steps-mgdm.json").read_text()
     )
-    assert kept == results["mgdm"] and kept["settings"]["numbers"] == [0.1] * 4
-    scoring.write_csv(results, tmp_path / "table.csv")
+    assert (
+        kept | {"origin": ""} == results["mgdm"]
+        and kept["settings"]["numbers"] == [0.1] * 4
+    )
+    report.write_csv(results, tmp_path / "table.csv")
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 7
+
+
+@pytest.mark.parametrize(
+    ("names", "n_images", "message"),
+    [(["ddnm", "dps_1000"], 8, "16 images"), (["mgdm", "new"], 4, "no tuned value")],
+)
+def test_what_cannot_run_is_refused_before_anything_does(
+    names, n_images, message, tmp_path, monkeypatch
+):
+    config = load(ROOT / "mri_brats.py", "smoke")
+    config.data.n_images = n_images
+    monkeypatch.setitem(rows.VARIANTS, "new", {})
+    monkeypatch.setattr(scoring, "score", lambda _: pytest.fail("ran"))
+    with pytest.raises(ValueError, match=message):
+        scoring.collect(config, names, tmp_path)
+
+
+def test_every_compared_row_has_numbers_of_its_own(tmp_path):
+    """Rows that are another method's variant do not take that method's numbers."""
+    config = load(ROOT / "ct_lidc.py", "smoke")
+    for name in rows.applicable(config, list(rows.VARIANTS)):
+        row = rows.configured(config, name)
+        hyperparameters.resolve(row)
+        chosen = name in config.tuned and "23" in config.tuned[name]
+        assert (hyperparameters.origin(row) == "") == chosen, name
+
+
+def test_the_data_of_a_result_are_among_its_settings():
+    config = load(ROOT / "mri_brats.py", "smoke")
+    sample = scoring.settings(config)
+    config.data.path = "scan.h5"
+    assert scoring.settings(config) != sample
+
+
+def test_an_image_that_broke_down_is_counted(monkeypatch):
+    config = load(ROOT / "mri_brats.py", "smoke")
+    truth = np.zeros((3, 16, 16), np.float32)
+    truth[:, 4:9, 4:9] = 1
+    images = truth + np.array([0.1, 9.0, 0.0], np.float32)[:, None, None]
+    monkeypatch.setattr(scoring, "_reconstructed", lambda _: (truth, images, {}))
+    assert scoring.score(config)["n_broken"] == 1
 
 
 def test_long_rows_take_ten_times_the_steps():
@@ -60,6 +123,8 @@ def test_long_rows_take_ten_times_the_steps():
     assert rows.configured(config, "dps_1000").sampler.n_steps == 1000
     assert rows.configured(config, "csgm_langevin").sampler.n_steps == 333
     assert rows.configured(config, "dps").sampler.n_steps == 100
+    config.sampler.n_steps = 350
+    assert rows.configured(config, "score_med").sampler.n_steps == 1000
 
 
 def test_changes_of_a_row_reach_its_configuration(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 
-from experiments import rows, scoring, search, tune
+from experiments import ascent, rows, scoring, search, tune
 from mgdm_jax import defaults, priors
 
 BEST = {"zeta": 23.0, "lam": 1e-2, "rho": 0.0, "eta": 0.92}
@@ -20,14 +20,14 @@ def landscape(asked):
         zeta = np.array([np.log(row["zeta"] / BEST["zeta"]) for row in rows])
         lam = np.array([np.log(row["lam"] / BEST["lam"]) for row in rows])
         eta = np.array([row["eta"] - BEST["eta"] for row in rows])
-        return 30 - zeta**2 - 0.1 * lam**2 - eta**2
+        return 30 - zeta**2 - 0.1 * lam**2 - 10 * eta**2
 
     return evaluate
 
 
 def test_descent_extends_past_the_edge():
     asked, tried = [], []
-    best = tune.descend(SPACE, landscape(asked), START, tried)
+    best = ascent.descend(SPACE, landscape(asked), START, tried)
     assert best == BEST | {"zeta": 32.0, "eta": 0.85}
     assert len(asked) == len(set(asked)) == len(tried)
 
@@ -36,15 +36,15 @@ def test_climb_ends_where_both_neighbours_gain_nothing():
     asked, tried = [], []
     evaluate = landscape(asked)
     start = {"zeta": 60.0, "lam": 0.01, "rho": 0.0, "eta": 0.6}
-    best = tune.climb(SPACE, evaluate, start, tried)
+    best = ascent.climb(SPACE, evaluate, start, tried)
     assert len(asked) == len(set(asked)) == len(tried)
     assert best["lam"] == 0.01
     assert best["eta"] == 0.9
     psnr = max(row["psnr"] for row in tried)
     for name, values in SPACE.items():
-        around = tune.neighbours(name, best[name], values)
+        around = ascent.neighbours(name, best[name], values)
         around = [best | {name: v} for v in around]
-        assert max(evaluate(around)) < psnr + tune.MIN_GAIN
+        assert max(evaluate(around)) < psnr + ascent.MIN_GAIN
 
 
 def test_divergence_never_wins():
@@ -52,7 +52,27 @@ def test_divergence_never_wins():
         return np.array([-np.inf if row["zeta"] > 1 else row["zeta"] for row in rows])
 
     space = {"zeta": search.ZETA}
-    assert tune.descend(space, evaluate, START, [])["zeta"] == 1.0
+    assert ascent.descend(space, evaluate, START, [])["zeta"] == 1.0
+
+
+@pytest.mark.parametrize(("cliff", "zeta"), [(20.0, 16.0 / 1.5), (24.0, 16.0)])
+def test_zeta_keeps_a_stride_from_the_cliff(cliff, zeta):
+    def evaluate(asked):
+        return np.array([r["zeta"] if r["zeta"] <= cliff else -11.0 for r in asked])
+
+    best, tried = START | {"zeta": 16.0}, []
+    assert ascent.retreat(evaluate, best, tried)["zeta"] == zeta
+    assert {row["zeta"] for row in tried} == {16.0, 24.0, zeta}
+    still = START | {"zeta": 0.0}
+    assert ascent.retreat(evaluate, still, []) == still
+
+
+def test_mgdm_starts_where_its_ablation_ended_as_well():
+    chosen, settings = START | {"rho": 0.3}, {"slices": 2}
+    table = {"mgdm_no_i": {"settings": settings, "chosen": chosen}}
+    assert tune.starts(table, "mgdm", START, settings) == [START, chosen]
+    assert tune.starts(table, "mgdm", START, {"slices": 4}) == [START]
+    assert tune.starts(table, "dps", START, settings) == [START]
 
 
 def test_rows_of_a_family_share_what_is_a_case_of_both():
@@ -71,10 +91,10 @@ def test_climb_stops_on_a_plateau():
 
     def evaluate(rows):
         asked.extend(rows)
-        return np.array([20 - row["lam"] for row in rows])
+        return np.array([20 - 6 * row["lam"] for row in rows])
 
     space = {"lam": search.LAM}
-    tune.climb(space, evaluate, {"zeta": 0.0, "lam": 0.1, "rho": 0, "eta": 1}, [])
+    ascent.climb(space, evaluate, {"zeta": 0.0, "lam": 0.1, "rho": 0, "eta": 1}, [])
     assert 4 < len(asked) < 8
 
 
