@@ -81,7 +81,7 @@ def configured(config: Config, name: str) -> Config:
 
     A row that is a method with other settings never takes the method's tuned numbers.
     """
-    config = copy.deepcopy(config)
+    config = copy.deepcopy(config).unlock()  # a command's is locked
     config.update_from_flattened_dict({"method": name} | VARIANTS[name])
     steps = round(config.sampler.n_steps * LONG.get(name, 1.0))
     config.sampler.n_steps = min(steps, max(MAX_STEPS, config.sampler.n_steps))

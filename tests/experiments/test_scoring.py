@@ -94,7 +94,7 @@ def test_what_cannot_run_is_refused_before_anything_does(
 
 def test_every_compared_row_has_numbers_of_its_own(tmp_path):
     """Rows that are another method's variant do not take that method's numbers."""
-    config = load(ROOT / "ct_lidc.py", "smoke")
+    config = load(ROOT / "ct_lidc.py", "smoke").lock()
     for name in rows.applicable(config, list(rows.VARIANTS)):
         row = rows.configured(config, name)
         hyperparameters.resolve(row)
