@@ -31,7 +31,7 @@ FENCES = {
     "tqdm": ("run.py", "train.py", "reconstruct.py", "prepare.py"),
     "nibabel": ("data/nifti",),
     "pydicom": ("data/dicom",),
-    "ismrmrd": ("data/fastmri.py", "data/ismrmrd_files.py"),
+    "ismrmrd": ("data/ismrmrd_files.py",),
     "sigpy": ("data/espirit.py",),
     "optax": ("training.py", "samplers/red_diff.py"),
     "scipy": ("data/", "operators/"),
