@@ -54,6 +54,7 @@ LAYERS = {
     "haarpsi": {"types", "metrics"},
     "conventions": {"types", "metrics", "haarpsi"},
     "figures": {"metrics"},
+    "strict_json": set(),
 }
 """First part of a module's name -> what it may import of ours."""
 
