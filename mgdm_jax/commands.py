@@ -10,6 +10,8 @@ from typing import Any
 
 from absl import app, flags
 
+from mgdm_jax import help_pages
+
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
@@ -29,6 +31,8 @@ def one_line_errors() -> Iterator[None]:
 def start(main: Callable[[list[str]], Any], n_words: int, words: str = "") -> None:
     """Parse the flags and call main(words) with what is no flag; absl's `app.run`.
 
+    The docstring of its module is the command's help: see `help_pages`.
+
     Args:
       main: what the command does; bad input may be a ValueError or an OSError.
       n_words: how many words it takes besides its flags.
@@ -36,6 +40,9 @@ def start(main: Callable[[list[str]], Any], n_words: int, words: str = "") -> No
     """
     # JAX tells which backends it has not found; nobody asked.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
+    if help_pages.asked(sys.argv[1:]):
+        sys.stdout.write(help_pages.page(sys.modules[main.__module__]))
+        sys.exit(0)
 
     def checked(argv: list[str]) -> None:
         with one_line_errors():

@@ -23,6 +23,7 @@ FENCES = {
         "convert.py",
         "reconstruct.py",
         "prepare.py",
+        "help_pages.py",
     ),
     "jax_cosmo": ("schedules.py",),
     "matplotlib": ("figures.py",),
