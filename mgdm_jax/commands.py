@@ -4,6 +4,7 @@ import contextlib
 import logging
 import re
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -17,7 +18,8 @@ from mgdm_jax import help_pages
 def one_line_errors() -> Iterator[None]:
     """Turn bad input, or a file that cannot be used, into one line and exit code 2.
 
-    An interruption is a line as well, and exit code 130 as shells have it.
+    An interruption is a line as well, and exit code 130 as shells have it. With
+    `--debug` there is a traceback in the place of the line.
     """
     try:
         yield
@@ -40,6 +42,7 @@ def start(main: Callable[[list[str]], Any], n_words: int, words: str = "") -> No
     """
     # JAX tells which backends it has not found; nobody asked.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
+    flags.DEFINE_bool("debug", False, "Errors with their traceback.")
     if help_pages.asked(sys.argv[1:]):
         sys.stdout.write(help_pages.page(sys.modules[main.__module__]))
         sys.exit(0)
@@ -77,7 +80,12 @@ def _underscored(word: str) -> str:
 
 
 def _complain(error: Exception) -> None:
-    sys.stderr.write(f"error: {_reason(error)}\n")
+    """Tell what is wrong and leave."""
+    # Where the flags themselves are wrong, none may have been read yet.
+    if flags.FLAGS["debug"].value or "--debug" in sys.argv:
+        traceback.print_exception(error)
+    else:
+        sys.stderr.write(f"error: {_reason(error)}\n")
     sys.exit(2)
 
 
