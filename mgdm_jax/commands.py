@@ -6,12 +6,12 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any
 
 from absl import app, flags
 
-from mgdm_jax import help_pages
+from mgdm_jax import help_pages, packaged
 
 
 @contextlib.contextmanager
@@ -65,7 +65,8 @@ def _parse(argv: Sequence[str]) -> list[str]:
         # ml_collections loads configurations as importlib used to.
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
-            return flags.FLAGS([argv[0], *map(_underscored, argv[1:])])
+            words = [_underscored(word) for word in argv[1:]]
+            return flags.FLAGS([argv[0], *_with_files(words)])
         except (flags.Error, AttributeError, ValueError, OSError) as error:
             _complain(error)
     raise AssertionError  # _complain has left
@@ -77,6 +78,30 @@ def _underscored(word: str) -> str:
     if not re.fullmatch(r"--[a-z]+(-[a-z]+)+", name):
         return word
     return f"--{name[2:].replace('-', '_')}{equals}{value}"
+
+
+def _with_files(words: Sequence[str]) -> list[str]:
+    """Return the words with the file of a packaged configuration for its name."""
+    words = list(words)
+    for i, word in enumerate(words):
+        flag, equals, name = word.partition("=")
+        if flag not in ("--config", "-config"):
+            continue
+        if equals:
+            words[i] = f"{flag}={packaged.resolve(name)}"
+        elif i + 1 < len(words):
+            words[i + 1] = packaged.resolve(words[i + 1])
+    return words
+
+
+def check_kind(config: Container[str], group: str, other: str) -> None:
+    """Refuse a configuration that is made for another command.
+
+    Raises:
+      ValueError: if it lacks the group of fields; naming the other command.
+    """
+    if group not in config:
+        raise ValueError(f"this configuration is for `mgdm-jax {other}`.")
 
 
 def _complain(error: Exception) -> None:
@@ -94,6 +119,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, AttributeError):  # ml_collections' for a field
         words = " ".join(str(error.args[0]).split())
         return f"the configuration has no field {words}"
+    missing = re.search(r"Flag (--\w+) must have a value other than None", str(error))
+    if missing:
+        return f"{missing[1].replace('_', '-')} is needed; see --help."
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if any(line.startswith("File ") for line in lines):  # a traceback inside
         return lines[-1].partition(": ")[2]

@@ -56,6 +56,7 @@ LAYERS = {
     "conventions": {"types", "metrics", "haarpsi"},
     "figures": {"metrics"},
     "strict_json": set(),
+    "packaged": set(),
 }
 """First part of a module's name -> what it may import of ours."""
 
