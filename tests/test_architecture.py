@@ -58,10 +58,11 @@ LAYERS = {
     "figures": {"metrics"},
     "strict_json": set(),
     "packaged": set(),
+    "cli": {"__version__"},
 }
 """First part of a module's name -> what it may import of ours."""
 
-COMMANDS = {"run", "train", "convert", "reconstruct", "prepare"}
+COMMANDS = {"cli", "run", "train", "convert", "reconstruct", "prepare", "info"}
 
 IMPURE = {"print", "jit", "jax.jit", "jax.debug", "jax.config"}
 """What `LAYERS` leave to their callers."""
