@@ -1,6 +1,7 @@
 """Configurations by name, and what the wheel and its metadata hold."""
 
 import importlib.util
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import command_server
 import pytest
 
+import mgdm_jax
 from mgdm_jax import packaged
 
 ROOT = Path(__file__).parents[1]
@@ -101,3 +103,20 @@ def test_an_unknown_name_is_told_the_nearest(given, meant, empty):
     assert done.err.rstrip().endswith(f"did you mean {meant}?") == bool(meant)
     assert ("did you mean" in done.err) == bool(meant)
     assert not list(empty.iterdir())
+
+
+def test_what_the_metadata_names_is_there():
+    project = PROJECT["project"]
+    assert project["scripts"] == {"mgdm-jax": "mgdm_jax.cli:main"}
+    assert all((ROOT / file).is_file() for file in project["license-files"])
+    citation = (ROOT / "CITATION.cff").read_text()
+    (version,) = re.findall(r"^version: (.*)$", citation, re.M)
+    assert version == mgdm_jax.__version__
+
+
+def test_every_scan_of_the_sample_has_its_licence():
+    folder = ROOT / "mgdm_jax" / "assets" / "sample"
+    table = re.findall(r"^\| (t\w+/\w+) \|", (folder / "README.md").read_text(), re.M)
+    texts = (folder / "LICENSES.txt").read_text()
+    assert len(table) == 7
+    assert all(re.search(rf"\b{scan}\b", texts) for scan in table)
