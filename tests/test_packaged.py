@@ -1,6 +1,5 @@
 """Configurations by name, and what the wheel and its metadata hold."""
 
-import importlib.util
 import re
 import shutil
 import tomllib
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import command_server
 import pytest
+import test_configs
 
 import mgdm_jax
 from mgdm_jax import packaged
@@ -27,10 +27,7 @@ def empty(tmp_path, monkeypatch):
 def load(path):
     """Return the configuration of `FILE` or `FILE:VARIANT`."""
     file, _, variant = path.partition(":")
-    spec = importlib.util.spec_from_file_location("config", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config(variant)
+    return test_configs.load(Path(file), variant)
 
 
 def test_every_configuration_has_a_name():
