@@ -9,7 +9,7 @@ USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c '$(USABLE)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test experiments-smoke parity lint types clean
+.PHONY: demo test experiments-smoke parity wheel lint types clean
 
 demo: $(VENV)/demo.stamp
 	@out=runs/demo-$$(date +%Y%m%d-%H%M%S); \
@@ -41,6 +41,14 @@ experiments-smoke: $(VENV)/test.stamp
 # Converted networks against PyTorch's; a gigabyte and more of packages.
 parity: $(VENV)/parity.stamp
 	$(BIN)/python -m pytest -q -m "slow or not slow" tests/test_convert_torch.py
+
+# The wheel alone, in an environment and a folder where there is nothing else.
+wheel:
+	@out=$$(mktemp -d); trap 'rm -rf "$$out"' EXIT; set -e; \
+	"$(PYTHON)" -m venv $$out/venv; pip="$$out/venv/bin/python -m pip -q"; \
+	$$pip wheel --no-deps --wheel-dir $$out .; $$pip install $$out/*.whl; \
+	mkdir $$out/empty; cd $$out/empty; export MGDM_JAX_CACHE=$$out/cache; \
+	$$out/venv/bin/mgdm-jax info; $$out/venv/bin/mgdm-jax run --config mri_brats:smoke
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -4,18 +4,22 @@ import contextlib
 import logging
 import re
 import sys
+import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any
 
 from absl import app, flags
+
+from mgdm_jax import help_pages, packaged
 
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turn bad input, or a file that cannot be used, into one line and exit code 2.
 
-    An interruption is a line as well, and exit code 130 as shells have it.
+    An interruption is a line as well, and exit code 130 as shells have it. With
+    `--debug` there is a traceback in the place of the line.
     """
     try:
         yield
@@ -29,6 +33,8 @@ def one_line_errors() -> Iterator[None]:
 def start(main: Callable[[list[str]], Any], n_words: int, words: str = "") -> None:
     """Parse the flags and call main(words) with what is no flag; absl's `app.run`.
 
+    The docstring of its module is the command's help: see `help_pages`.
+
     Args:
       main: what the command does; bad input may be a ValueError or an OSError.
       n_words: how many words it takes besides its flags.
@@ -36,6 +42,10 @@ def start(main: Callable[[list[str]], Any], n_words: int, words: str = "") -> No
     """
     # JAX tells which backends it has not found; nobody asked.
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.WARNING)
+    flags.DEFINE_bool("debug", False, "Errors with their traceback.")
+    if help_pages.asked(sys.argv[1:]):
+        sys.stdout.write(help_pages.page(sys.modules[main.__module__]))
+        sys.exit(0)
 
     def checked(argv: list[str]) -> None:
         with one_line_errors():
@@ -55,7 +65,8 @@ def _parse(argv: Sequence[str]) -> list[str]:
         # ml_collections loads configurations as importlib used to.
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
-            return flags.FLAGS([argv[0], *map(_underscored, argv[1:])])
+            words = [_underscored(word) for word in argv[1:]]
+            return flags.FLAGS([argv[0], *_with_files(words)])
         except (flags.Error, AttributeError, ValueError, OSError) as error:
             _complain(error)
     raise AssertionError  # _complain has left
@@ -69,8 +80,37 @@ def _underscored(word: str) -> str:
     return f"--{name[2:].replace('-', '_')}{equals}{value}"
 
 
+def _with_files(words: Sequence[str]) -> list[str]:
+    """Return the words with the file of a packaged configuration for its name."""
+    words = list(words)
+    for i, word in enumerate(words):
+        flag, equals, name = word.partition("=")
+        if flag not in ("--config", "-config"):
+            continue
+        if equals:
+            words[i] = f"{flag}={packaged.resolve(name)}"
+        elif i + 1 < len(words):
+            words[i + 1] = packaged.resolve(words[i + 1])
+    return words
+
+
+def check_kind(config: Container[str], group: str, other: str) -> None:
+    """Refuse a configuration that is made for another command.
+
+    Raises:
+      ValueError: if it lacks the group of fields; naming the other command.
+    """
+    if group not in config:
+        raise ValueError(f"this configuration is for `mgdm-jax {other}`.")
+
+
 def _complain(error: Exception) -> None:
-    sys.stderr.write(f"error: {_reason(error)}\n")
+    """Tell what is wrong and leave."""
+    # Where the flags themselves are wrong, none may have been read yet.
+    if flags.FLAGS["debug"].value or "--debug" in sys.argv:
+        traceback.print_exception(error)
+    else:
+        sys.stderr.write(f"error: {_reason(error)}\n")
     sys.exit(2)
 
 
@@ -79,6 +119,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, AttributeError):  # ml_collections' for a field
         words = " ".join(str(error.args[0]).split())
         return f"the configuration has no field {words}"
+    missing = re.search(r"Flag (--\w+) must have a value other than None", str(error))
+    if missing:
+        return f"{missing[1].replace('_', '-')} is needed; see --help."
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if any(line.startswith("File ") for line in lines):  # a traceback inside
         return lines[-1].partition(": ")[2]

@@ -1,4 +1,4 @@
-"""Prepare a data set: `python -m mgdm_jax.prepare brats --in DIR --out images.h5`.
+r"""Prepare a data set: `python -m mgdm_jax.prepare brats --in DIR --out images.h5`.
 
 Reads BraTS, fastMRI, LIDC-IDRI, or any DICOM series or NIfTI volumes, and writes one
 HDF5 file of slices (`data.prepared`), which `--config.data.path` of `run` and `train`
@@ -170,8 +170,10 @@ def _define_flags() -> None:
     flags.DEFINE_enum("modality", "mr", ["mr", "ct"], "Of NIfTI volumes.")
     flags.DEFINE_list("shares", list(SHARES), "Shares of the subjects.")
     flags.DEFINE_bool("measured", False, "Keep fastMRI's own k-space.")
-    flags.DEFINE_string("mask", "gaussian1d", "With it: how complete data are sampled,")
-    flags.DEFINE_float("acceleration", None, "and how much; not if they have masks.")
+    flags.DEFINE_string(
+        "mask", "gaussian1d", "How complete data of --measured are sampled."
+    )
+    flags.DEFINE_float("acceleration", None, "How much so; not if they have masks.")
     flags.DEFINE_integer("seed", 0, "Of the mask.")
     flags.DEFINE_integer("workers", min(4, os.cpu_count() or 1), "Processes.", 1)
     flags.DEFINE_bool("overwrite", False, "Replace an existing file.")

@@ -1,4 +1,4 @@
-"""Reconstruct a scan of yours: `python -m mgdm_jax.reconstruct --prior P --kspace F …`.
+r"""Reconstruct a scan: `python -m mgdm_jax.reconstruct --prior P --kspace F --out O`.
 
 Arrays come from .npy, .npz, .h5, .mat or BART's .cfl files, `FILE#NAME` for one of
 several; shapes, orders and units as in `data.hdf5`, one slice without its axis as well.
@@ -114,17 +114,18 @@ def reconstruct(
 
 def _define_flags() -> None:
     flags.DEFINE_string("prior", None, "Name of a shipped prior, or a file.")
-    flags.DEFINE_string("out", None, f"What to write: {', '.join(outputs.SUFFIXES)}.")
+    suffixes = ", ".join(outputs.SUFFIXES[:-1])
+    flags.DEFINE_string("out", None, f"What to write: {suffixes}, or FOLDER/.")
     flags.DEFINE_string("geometry", None, "NIfTI or DICOM of the same grid.")
     flags.DEFINE_string("units", None, "Of the values written: scan or hu.")
     flags.DEFINE_string("kspace", None, "k-space, complex, or an ISMRMRD file.")
     flags.DEFINE_string("mask", None, "Sampled positions; default: where not zero.")
     flags.DEFINE_string("maps", None, "Coil sensitivities; default: by ESPIRiT.")
-    flags.DEFINE_bool("centered", True, "Whether DC lies at N//2.")
+    flags.DEFINE_bool("centered", True, "DC lies at N//2, else in the corner.")
     flags.DEFINE_string("sinogram", None, "Line integrals, pixels of an image of 1.")
     flags.DEFINE_string("angles", None, "Angles of the views in degrees.")
     flags.DEFINE_float("scale", None, "Image value that 1 stands for.")
-    flags.DEFINE_string("method", "mgdm", "See `methods.METHODS`.")
+    flags.DEFINE_string("method", "mgdm", f"Of {', '.join(methods.METHODS)}.")
     flags.DEFINE_integer("n_steps", 100, "Times visited.")
     flags.DEFINE_integer("n_samples", 1, "Samples of every image.")
     flags.DEFINE_float("noise_std", 0.0, "Noise, sigma_y, in operator units.")

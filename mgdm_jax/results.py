@@ -4,17 +4,15 @@ import csv
 import dataclasses
 import importlib.metadata
 import json
-import math
 import os
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 
-from mgdm_jax import conventions, figures, methods, metrics
+from mgdm_jax import conventions, figures, methods, metrics, strict_json
 from mgdm_jax.data import hdf5
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
@@ -112,13 +110,6 @@ def _side_by_side(run: Run) -> dict[str, dict[str, float]]:
     }
 
 
-def _without_nan(value: Any) -> Any:
-    """Return nested dictionaries with None, JSON's null, for what is not finite."""
-    if isinstance(value, dict):
-        return {name: _without_nan(v) for name, v in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def write(run: Run, workdir: Path) -> dict:
     """Write every file of a run and return the summary.
 
@@ -133,7 +124,7 @@ def write(run: Run, workdir: Path) -> dict:
         _write_table(run, workdir / "metrics.csv")
         _write_panel(run, workdir / "panel.png", facts)
     aside = workdir / "metrics.json.tmp"
-    aside.write_text(json.dumps(_without_nan(facts), indent=2, allow_nan=False))
+    aside.write_text(strict_json.dumps(facts, indent=2))
     os.replace(aside, workdir / "metrics.json")
     return facts
 
@@ -244,12 +235,17 @@ def table(facts: dict) -> str:
         f"data residual: {facts['data_residual_mean']:.2e}; "
         f"proximal gap, worst step: {facts['prox_gap_max']:.1e}"
     )
-    if facts["n_diverged"]:
-        lines.append(
-            f"WARNING: {facts['n_diverged']} images diverged; they are written, and "
-            "counted above, as blank ones. Smaller zeta or rho, or a larger lam, helps."
-        )
-    return "\n".join(lines)
+    return "\n".join([*lines, *warnings(facts)])
+
+
+def warnings(facts: dict) -> list[str]:
+    """Return what of the summary nobody should miss."""
+    if not facts["n_diverged"]:
+        return []
+    return [
+        f"WARNING: {facts['n_diverged']} images diverged; they are written, and "
+        "counted, as blank ones. Smaller zeta or rho, or a larger lam, helps."
+    ]
 
 
 def _lines_of_conventions(table: dict[str, dict[str, float]]) -> list[str]:

@@ -1,7 +1,14 @@
-"""Reconstruct: `python -m mgdm_jax.run --config configs/ct_lidc.py`.
+"""Reconstruct what a configuration names: `python -m mgdm_jax.run --config CONFIG`.
 
 Writes metrics.json, metrics.csv, reconstructions.h5, panel.png, config.json and
 environment.json into the workdir, and prints a table.
+
+    python -m mgdm_jax.run --config mri_brats:demo
+    python -m mgdm_jax.run --config ct_lidc --config.method=dds --config.task.n_views=10
+    python -m mgdm_jax.run --config mine.py --config.data.path=scan.h5 --workdir out
+
+Configurations without a file's name are in the package, see `packaged`; of `--quiet`
+and of events in JSON see `console`.
 """
 
 import copy
@@ -12,13 +19,14 @@ from pathlib import Path
 import jax
 from absl import flags
 from ml_collections import config_flags
-from tqdm import tqdm
 
 from mgdm_jax import (
     commands,
+    console,
     factory,
     hyperparameters,
     methods,
+    packaged,
     ranges,
     reconstruction,
     results,
@@ -27,8 +35,15 @@ from mgdm_jax.defaults import Config
 from mgdm_jax.operators import spectrum
 
 
-def run(config: Config, workdir: Path) -> dict:
+def run(
+    config: Config, workdir: Path, *, to: console.Console = console.TALKATIVE
+) -> dict:
     """Reconstruct what the configuration names and return the summary.
+
+    Args:
+      config: see `defaults.reconstruction`.
+      workdir: where to write; no finished run lies there.
+      to: is told the progress.
 
     Raises:
       ValueError: with one line, for input that cannot be used; nothing is written.
@@ -43,7 +58,7 @@ def run(config: Config, workdir: Path) -> dict:
     config = _resolved(config, guidance)
     prior, measurements, sampler = factory.build(config)
     started = time.monotonic()
-    with tqdm(total=len(measurements), unit="image", desc=config.method) as bar:
+    with to.progress(len(measurements), "image", config.method) as count:
         result = reconstruction.reconstruct(
             jax.random.key(config.sampler.seed),
             sampler,
@@ -51,7 +66,7 @@ def run(config: Config, workdir: Path) -> dict:
             measurements,
             guidance,
             config.sampler.batch_size,
-            progress=bar.update,
+            progress=count.advance,
         )
     seconds = time.monotonic() - started
     done = results.Run(config, measurements, result, seconds)
@@ -67,34 +82,54 @@ def _resolved(config: Config, guidance) -> Config:
     return config
 
 
-def main(config: Config, workdir: str | None) -> None:
-    """Reconstruct and print a table.
+def main(
+    config: Config, workdir: str | None, *, to: console.Console = console.TALKATIVE
+) -> None:
+    """Reconstruct and tell about it.
 
     Raises:
       ValueError: with one line, for input that cannot be used.
     """
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = Path(workdir or f"runs/{config.name}-{stamp}")
-    if config.data.embedded and not config.data.path:
-        sys.stdout.write("No data.path given: using the embedded sample.\n")
-    facts = run(config, folder)
-    sys.stdout.write(f"{results.table(facts)}\nwritten to {folder}\n")
+    sample = bool(config.data.embedded and not config.data.path)
+    started = {"config": config.name, "method": config.method, "workdir": str(folder)}
+    to.event(
+        "start",
+        started | {"embedded_sample": sample},
+        "No data.path given: using the embedded sample.\n" if sample else "",
+    )
+    facts = run(config, folder, to=to)
+    text = f"{results.table(facts)}\nwritten to {folder}\n"
+    to.event("result", {"workdir": str(folder)} | facts, text, brief=f"{folder}\n")
+    if to.quiet or to.as_json:
+        sys.stderr.writelines(f"{line}\n" for line in results.warnings(facts))
 
 
 def cli() -> None:
     """Define the flags and run; here, so that importing this module defines none."""
     config = config_flags.DEFINE_config_file(
-        "config", None, "What to reconstruct, for example configs/mri_brats.py:smoke."
+        "config",
+        None,
+        f"What to reconstruct: a file, or of the package {', '.join(packaged.tasks())}"
+        "; :smoke, :demo or :paper may follow. --config.FIELD=VALUE changes a field.",
     )
     workdir = flags.DEFINE_string(
         "workdir", None, "Where to write; default runs/<config>-<time>."
     )
     flags.mark_flag_as_required("config")
+    talking = console.define_flags()
     jax.config.config_with_absl()
     # The second start of a command need not compile again.
     cache = spectrum.default_cache_dir() / "xla"
     jax.config.update("jax_compilation_cache_dir", str(cache))
-    commands.start(lambda _: main(config.value, workdir.value), n_words=0)
+
+    def start(words: list[str]) -> None:
+        del words
+        commands.check_kind(config.value, "sampler", "train")
+        main(config.value, workdir.value, to=talking())
+
+    commands.start(start, n_words=0)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
-"""Train a diffusion prior: `python -m mgdm_jax.train --config configs/priors/…`.
+"""Train a diffusion prior: `python -m mgdm_jax.train --config CONFIG`.
 
 Writes into the workdir: checkpoints (resumed bit for bit when started again),
 `prior.safetensors` (EMA weights in half precision), `metrics.csv`, `samples/` (grids
 of unconditional samples), `config.json`.
+
+    python -m mgdm_jax.train --config priors/brain_t1 --workdir runs/mine
+    python -m mgdm_jax.train --config priors/chest_ct:paper --config.data.path=chests.h5
+
 Batches are split over all devices; on a CPU, `JAX_NUM_CPU_DEVICES=2` in front of the
 command makes two of it, see `experiments/benchmarks/train_step.py`.
 """
@@ -10,7 +14,6 @@ command makes two of it, see `experiments/benchmarks/train_step.py`.
 import csv
 import dataclasses
 import logging
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,15 +24,16 @@ import jax.numpy as jnp
 import numpy as np
 from absl import flags
 from ml_collections import config_flags
-from tqdm import tqdm
 
 from mgdm_jax import (
     checkpoints,
     commands,
+    console,
     devices,
     factory,
     figures,
     objectives,
+    packaged,
     priors,
     training,
     training_images,
@@ -132,8 +136,15 @@ def make_spec(config: Config) -> priors.PriorSpec:
     )
 
 
-def train(config: Config, workdir: Path) -> Path:
+def train(
+    config: Config, workdir: Path, *, to: console.Console = console.TALKATIVE
+) -> Path:
     """Train to `config.train.n_steps`, resuming what the workdir holds.
+
+    Args:
+      config: see `defaults.prior_training`.
+      workdir: where to write, and to resume from.
+      to: is told the progress.
 
     Returns:
       The path of the prior file.
@@ -156,7 +167,7 @@ def train(config: Config, workdir: Path) -> Path:
         logging.info("resumed at step %d from %s", int(state.step), workdir)
     _forget_after(workdir / "metrics.csv", int(state.step))
     try:
-        _loop(run, state, batches, monitored, saves, workdir)
+        _loop(run, state, batches, monitored, saves, workdir, to)
     finally:
         saves.close()
     return workdir / "prior.safetensors"
@@ -169,16 +180,15 @@ def _loop(
     monitored: dict[str, jax.Array],
     saves: checkpoints.Checkpoints,
     workdir: Path,
+    to: console.Console,
 ) -> None:
     train, spec = run.config.train, run.spec
     losses, started = [], time.monotonic()
-    bar = tqdm(
-        total=train.n_steps, initial=int(state.step), unit="step", mininterval=30
-    )
+    count = to.progress(train.n_steps, "step", done=int(state.step), every=30)
     for step in range(int(state.step) + 1, train.n_steps + 1):
         state, value = run.train_step(state, run.place(next(batches)))
         losses.append(value)
-        bar.update()
+        count.update()
         if step % train.log_every == 0 or step == train.n_steps:
             row = {"step": step, "loss": float(np.mean(jax.device_get(losses)))}
             row["seconds"] = round(time.monotonic() - started, 1)
@@ -186,7 +196,7 @@ def _loop(
             if step % train.validate_every == 0:
                 row |= _validate(run, state, monitored)
             _append(workdir / "metrics.csv", row, run.columns)
-            bar.set_postfix(loss=f"{row['loss']:.4f}")
+            count.tell(row, note=f"loss={row['loss']:.4f}")
         if train.sample_every and step % train.sample_every == 0:
             _draw(run, state, workdir / "samples" / f"{step:07d}.png")
         if step % train.save_every == 0 or step == train.n_steps:
@@ -197,7 +207,7 @@ def _loop(
                 dataclasses.replace(spec, training=facts),
                 state.ema_params,
             )
-    bar.close()
+    count.bar.close()
 
 
 def _draw(run: Run, state: training.TrainState, path: Path) -> None:
@@ -246,20 +256,29 @@ def _append(path: Path, row: dict, columns: tuple[str, ...]) -> None:
 def cli() -> None:
     """Define the flags and train; here, so that importing this module defines none."""
     config = config_flags.DEFINE_config_file(
-        "config", None, "Prior to train, for example configs/priors/brain_t1.py."
+        "config",
+        None,
+        f"Prior to train: a file, or of the package {', '.join(packaged.trainings())}. "
+        "--config.FIELD=VALUE changes a field.",
     )
     workdir = flags.DEFINE_string(
         "workdir", None, "Where to write; default runs/priors/<name>."
     )
     flags.mark_flag_as_required("config")
+    talking = console.define_flags()
 
     def main(words: list[str]) -> None:
         del words
+        commands.check_kind(config.value, "train", "run")
         # orbax reports every save in a dozen lines.
         logging.getLogger("absl").setLevel(logging.WARNING)
         folder = Path(workdir.value or f"runs/priors/{config.value.name}")
-        path = train(config.value, folder)
-        sys.stdout.write(f"wrote {path}\n")
+        to = talking()
+        if to.quiet:
+            logging.getLogger().setLevel(logging.WARNING)
+        to.event("start", {"config": config.value.name, "workdir": str(folder)})
+        path = train(config.value, folder, to=to)
+        to.event("result", {"prior": str(path)}, f"wrote {path}\n", brief=f"{path}\n")
 
     commands.start(main, n_words=0)
 

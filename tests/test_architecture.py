@@ -23,15 +23,17 @@ FENCES = {
         "convert.py",
         "reconstruct.py",
         "prepare.py",
+        "console.py",
+        "help_pages.py",
     ),
     "jax_cosmo": ("schedules.py",),
     "matplotlib": ("figures.py",),
     "safetensors": ("priors.py",),
     "torch": ("foreign.py",),
-    "tqdm": ("run.py", "train.py", "reconstruct.py", "prepare.py"),
+    "tqdm": ("console.py", "reconstruct.py", "prepare.py"),
     "nibabel": ("data/nifti",),
     "pydicom": ("data/dicom",),
-    "ismrmrd": ("data/fastmri.py", "data/ismrmrd_files.py"),
+    "ismrmrd": ("data/ismrmrd_files.py",),
     "sigpy": ("data/espirit.py",),
     "optax": ("training.py", "samplers/red_diff.py"),
     "scipy": ("data/", "operators/"),
@@ -54,10 +56,13 @@ LAYERS = {
     "haarpsi": {"types", "metrics"},
     "conventions": {"types", "metrics", "haarpsi"},
     "figures": {"metrics"},
+    "strict_json": set(),
+    "packaged": set(),
+    "cli": {"__version__"},
 }
 """First part of a module's name -> what it may import of ours."""
 
-COMMANDS = {"run", "train", "convert", "reconstruct", "prepare"}
+COMMANDS = {"cli", "run", "train", "convert", "reconstruct", "prepare", "info"}
 
 IMPURE = {"print", "jit", "jax.jit", "jax.debug", "jax.config"}
 """What `LAYERS` leave to their callers."""

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import ismrmrd
 import numpy as np
 
-from mgdm_jax.data import espirit, prepared, resize, volumes
+from mgdm_jax.data import espirit, ismrmrd_files, prepared, resize, volumes
 from mgdm_jax.operators import masks
 
 
@@ -49,7 +48,12 @@ class Sampling:
 
 
 def find(root: Path) -> list[volumes.Volume]:
-    """Return the files with raw k-space below a folder; `patient_id` is the subject."""
+    """Return the files with raw k-space below a folder; `patient_id` is the subject.
+
+    Raises:
+      ValueError: if ismrmrd, which reads their headers, is not installed.
+    """
+    ismrmrd_files.library()
     found = []
     for path in sorted(root.rglob("*.h5")):
         subject = _subject_of(path)
@@ -162,7 +166,7 @@ def read(
         text: Any = file["ismrmrd_header"][()]  # type: ignore[index]
     if kspace.ndim not in (3, 4) or not np.iscomplexobj(kspace):
         raise ValueError(f"its kspace is {kspace.dtype} of shape {kspace.shape}.")
-    header = ismrmrd.xsd.CreateFromDocument(text)
+    header = ismrmrd_files.library().xsd.CreateFromDocument(text)
     space = header.encoding[0].reconSpace
     size = (space.matrixSize.x, space.matrixSize.y)
     if mask is not None and mask.shape != kspace.shape[-1:]:

@@ -1,5 +1,6 @@
 import shutil
 import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -168,3 +169,9 @@ def test_other_files_are_refused(tmp_path, change, message):
         change(file)
     with pytest.raises(ValueError, match=message):
         fastmri.read(str(path))
+
+
+def test_without_ismrmrd_it_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ismrmrd", None)
+    with pytest.raises(ValueError, match=r"pip install mgdm-jax\[formats\]"):
+        fastmri.find(tmp_path)
