@@ -67,7 +67,7 @@ def _tuned(config: Config) -> dict[str, float]:
 
 
 def _nearest(config: Config) -> str | None:
-    """Return the name of the tuned level to take, `ANY` only where there is no other."""
+    """Return the tuned level to take; `ANY` only where there is no other."""
     levels = config.tuned.get(config.method) or {}
     chosen = [name for name in levels if name != ANY]
     noisy = [name for name in chosen if name.endswith(NOISY)]
