@@ -75,9 +75,15 @@ DDS_CG_STEPS = 5
 
 
 def nfe(config: Config) -> int:
-    """Return the network evaluations of one image, those with a gradient included."""
+    """Return the network evaluations of one image, those with a gradient included.
+
+    Of a time travel the way back starts from the estimate at x_t, which methods that
+    evaluate elsewhere as well do not need otherwise.
+    """
     starts, _ = schedules.travel_order(config.sampler.n_steps, *travel(config))
-    return EVALUATIONS.get(config.method, 1) * len(starts)
+    each = EVALUATIONS.get(config.method, 1)
+    travels = config.sampler.travel_repeat > 1 and config.method in EVALUATIONS
+    return (each + travels) * len(starts)
 
 
 def backward(config: Config) -> int:
@@ -107,6 +113,8 @@ def make_process(config: Config) -> ProcessFn:
     if config.method == "red_diff":
         if travels:
             raise ValueError("red_diff is no reverse process; leave travel_repeat 1.")
+        if config.sampler.start < 1:
+            raise ValueError("red_diff starts from A†y at any time; leave start 1.")
         return functools.partial(red_diff.sample, projection=_proximal(config))
     step, late = make_step(config), config.sampler.start < 1
     step = time_travel.make_step(step) if travels else step

@@ -47,6 +47,16 @@ METHODS = {
         mgdm.make_step(mgdm.Options(proximal_fn=proximal.conjugate_gradient(60, 1e-7))),
         dense.mgdm,
     ),
+    "dds": (
+        mgdm.make_step(
+            mgdm.Options(
+                use_inner=False,
+                use_discrepancy=False,
+                proximal_fn=proximal.conjugate_gradient(60, 1e-7),
+            )
+        ),
+        functools.partial(dense.mgdm, inner=False, disc=False),
+    ),
     "mgdm_no_pr": (
         mgdm.make_step(mgdm.Options(use_outer=False, use_discrepancy=False)),
         functools.partial(dense.mgdm, outer=False, disc=False),

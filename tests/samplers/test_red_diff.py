@@ -42,3 +42,24 @@ def test_without_the_prior_it_stays_at_the_least_squares_solution(key):
     image, _ = jax.jit(lambda k: run(k, prior, problem, numbers, 5))(key)
     want = np.linalg.pinv(model.matrix) @ model.y
     np.testing.assert_allclose(np.ravel(image), want, atol=2e-3)
+
+
+def test_jit_eager_vmap_and_one_trace(key):
+    prior, problem, _ = cases.gaussian_case("real")
+    numbers = [cases.guidance(zeta=0.05, lam=0.25), cases.guidance(zeta=0.1, lam=0.0)]
+    traces = []
+
+    def counted(key, numbers):
+        traces.append(1)
+        return run(key, prior, problem, numbers, 3)[0]
+
+    one = jax.jit(counted)
+    singles = [one(key, row) for row in numbers]
+    np.testing.assert_array_equal(one(key, numbers[0]), singles[0])
+    assert len(traces) == 1 and singles[0].dtype == np.float32
+    with jax.disable_jit():
+        eager = counted(key, numbers[0])
+    np.testing.assert_allclose(eager, singles[0], atol=2e-5)
+    stacked = jax.tree.map(lambda *v: np.stack(v), *numbers)
+    both = jax.jit(jax.vmap(counted, in_axes=(None, 0)))(key, stacked)
+    np.testing.assert_allclose(both, np.stack(singles), atol=2e-5)

@@ -59,7 +59,7 @@ def test_methods_travel_as_configured(name, key):
         guidance=cases.guidance(lam=0.0, rho=0.0),
     )
     assert info.finite.all()
-    assert methods.nfe(config) == (20 if name == "score_mri" else 10)
+    assert methods.nfe(config) == (30 if name == "score_mri" else 10)
     misfit = problem.operator.forward(image) - problem.measurement
     assert jnp.abs(misfit).max() < 1e-4
 
@@ -68,4 +68,7 @@ def test_red_diff_refuses_to_travel():
     config = defaults.reconstruction()
     config.method, config.sampler.travel_repeat = "red_diff", 2
     with pytest.raises(ValueError, match="red_diff is no reverse process"):
+        methods.make_process(config)
+    config.sampler.travel_repeat, config.sampler.start = 1, 0.3
+    with pytest.raises(ValueError, match="red_diff starts from"):
         methods.make_process(config)
