@@ -42,6 +42,7 @@ def reconstruction() -> Config:
     config.guidance = _guidance()
 
     config.sampler = _sampler()
+    config.sweep = _sweep()
     config.tuned = starting_values()  # tuned.<method>.<level> = zeta, lam, rho, eta
     return config
 
@@ -90,6 +91,22 @@ def _guidance() -> Config:
     guidance.zeta_scaling = "algorithm2"  # or eq13: zeta / sqrt(alpha_bar)
     guidance.through_inner = False  # second-order discrepancy gradient
     return guidance
+
+
+def _sweep() -> Config:
+    """Return what `mgdm_jax.sweep` varies; a number without values stays as it is.
+
+    Values are a grid's; for the other strategies they are (low, high), drawn
+    log-uniformly where low is positive.
+    """
+    sweep: Config = ConfigDict()
+    sweep.strategy = "grid"  # every combination; or random, bayesian
+    sweep.zeta = sweep.lam = sweep.rho = sweep.eta = ()
+    sweep.n_steps = ()  # all of them with any strategy: a program each
+    sweep.n_trials = 32  # random, bayesian: candidates at each n_steps
+    sweep.seed = 0  # of the candidates; the images' is sampler.seed
+    sweep.batch_size = 4  # candidates at once, of sampler.batch_size images each
+    return sweep
 
 
 def starting_values() -> Config:
