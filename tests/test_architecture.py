@@ -28,6 +28,7 @@ FENCES = {
     "matplotlib": ("figures.py",),
     "safetensors": ("priors.py",),
     "torch": ("foreign.py",),
+    "optuna": ("bayesian.py",),
     "tqdm": ("run.py", "train.py", "reconstruct.py", "prepare.py"),
     "nibabel": ("data/nifti",),
     "pydicom": ("data/dicom",),
@@ -47,6 +48,8 @@ LAYERS = {
     "denoisers": {"types"},
     "analytic": {"types"},
     "sweeps": {"types"},
+    "bayesian": {"sweeps", "locks"},
+    "locks": set(),
     "devices": set(),
     "training": {"types", "denoisers"},
     "data": {"data", "operators"},
@@ -135,7 +138,7 @@ def test_what_is_imported_is_a_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = [re.split(r"[<>=!~\[ ]", line)[0] for line in project["dependencies"]]
     # Of extras; asked for where a file wants them.
-    names += ["torch", "nibabel", "pydicom", "ismrmrd", "sigpy"]
+    names += ["torch", "nibabel", "pydicom", "ismrmrd", "sigpy", "optuna"]
     declared = {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}
     undeclared = [
         f"{relative(path)} imports {name or 'relatively'}"
