@@ -24,7 +24,6 @@ from mgdm_jax import (
     results,
 )
 from mgdm_jax.defaults import Config
-from mgdm_jax.operators import spectrum
 
 
 def run(config: Config, workdir: Path) -> dict:
@@ -35,8 +34,9 @@ def run(config: Config, workdir: Path) -> dict:
     """
     if workdir.exists() and not workdir.is_dir():
         raise ValueError(f"{workdir} is a file; give a folder as --workdir.")
-    if (workdir / "metrics.json").exists():
-        raise ValueError(f"{workdir} holds a finished run; give another --workdir.")
+    for name, what in (("metrics.json", "a finished run"), ("sweep.csv", "a sweep")):
+        if (workdir / name).exists():
+            raise ValueError(f"{workdir} holds {what}; give another --workdir.")
     ranges.check(config)
     methods.make_process(config)  # an unknown method has no numbers either
     guidance = hyperparameters.resolve(config)
@@ -90,10 +90,7 @@ def cli() -> None:
         "workdir", None, "Where to write; default runs/<config>-<time>."
     )
     flags.mark_flag_as_required("config")
-    jax.config.config_with_absl()
-    # The second start of a command need not compile again.
-    cache = spectrum.default_cache_dir() / "xla"
-    jax.config.update("jax_compilation_cache_dir", str(cache))
+    commands.keep_compilations()
     commands.start(lambda _: main(config.value, workdir.value), n_words=0)
 
 

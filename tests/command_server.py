@@ -17,7 +17,7 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
         f"mgdm_jax.{name}"
-        for name in ("run", "train", "reconstruct", "convert", "prepare")
+        for name in ("run", "sweep", "train", "reconstruct", "convert", "prepare")
     ]
 )
 

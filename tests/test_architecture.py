@@ -15,21 +15,22 @@ FENCES = {
     "orbax": ("checkpoints.py",),
     "grain": ("data/", "checkpoints.py"),
     "h5py": ("data/",),
-    "ml_collections": ("defaults.py", "run.py", "train.py"),
+    "ml_collections": ("defaults.py", "run.py", "sweep.py", "train.py"),
     "absl": (
         "commands.py",
         "run.py",
+        "sweep.py",
         "train.py",
         "convert.py",
         "reconstruct.py",
         "prepare.py",
     ),
     "jax_cosmo": ("schedules.py",),
-    "matplotlib": ("figures.py",),
+    "matplotlib": ("figures.py", "sweep_figures.py"),
     "safetensors": ("priors.py",),
     "torch": ("foreign.py",),
+    "tqdm": ("run.py", "sweep.py", "train.py", "reconstruct.py", "prepare.py"),
     "optuna": ("bayesian.py",),
-    "tqdm": ("run.py", "train.py", "reconstruct.py", "prepare.py"),
     "nibabel": ("data/nifti",),
     "pydicom": ("data/dicom",),
     "ismrmrd": ("data/fastmri.py", "data/ismrmrd_files.py"),
@@ -57,10 +58,11 @@ LAYERS = {
     "haarpsi": {"types", "metrics"},
     "conventions": {"types", "metrics", "haarpsi"},
     "figures": {"metrics"},
+    "sweep_figures": set(),
 }
 """First part of a module's name -> what it may import of ours."""
 
-COMMANDS = {"run", "train", "convert", "reconstruct", "prepare"}
+COMMANDS = {"run", "sweep", "train", "convert", "reconstruct", "prepare"}
 
 IMPURE = {"print", "jit", "jax.jit", "jax.debug", "jax.config"}
 """What `LAYERS` leave to their callers."""
