@@ -31,7 +31,8 @@ experiments-smoke: $(VENV)/test.stamp
 		--network=$$out/net/prior.safetensors; \
 	$(BIN)/python -m experiments.fig3_nfe_acceleration $$tiny --accelerations=4 \
 		--nfe=2 --out=$$out; \
-	$(BIN)/python -m experiments.fig_panels $$tiny --figures=fig4 --out=$$out
+	$(BIN)/python -m experiments.fig_panels $$tiny --figures=fig4 --out=$$out; \
+	$(BIN)/python -m experiments.benchmarks.sweep_speed --tiny
 
 # Converted networks against PyTorch's; a gigabyte and more of packages.
 parity: $(VENV)/parity.stamp
