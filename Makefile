@@ -36,7 +36,8 @@ experiments-smoke: $(VENV)/test.stamp
 		--levels=10 --rows=ddnm_fbp_merge,dps_1000,tv,mgdm --out=$$out; \
 	$(BIN)/python -m experiments.tune --config configs/mri_brats.py \
 		--subject=itk_mprage --slices=1 --steps=2 --methods=ddnm,wavelets --out=$$out \
-		--config.prior.path=experiments/weights/brain_t1_held_back.safetensors
+		--config.prior.path=experiments/weights/brain_t1_held_back.safetensors; \
+	$(BIN)/python -m experiments.benchmarks.sweep_speed --tiny
 
 # Converted networks against PyTorch's; a gigabyte and more of packages.
 parity: $(VENV)/parity.stamp

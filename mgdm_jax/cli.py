@@ -11,6 +11,7 @@ from mgdm_jax import __version__
 
 COMMANDS = {
     "run": "Reconstruct what a configuration names, with metrics and a panel.",
+    "sweep": "Try many numbers of a configuration, in one program.",
     "reconstruct": "Reconstruct a scan of yours from separate arrays.",
     "train": "Train a diffusion prior.",
     "prepare": "Make one file of slices of a data set.",

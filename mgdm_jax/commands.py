@@ -30,6 +30,17 @@ def one_line_errors() -> Iterator[None]:
         _complain(error)
 
 
+def keep_compilations() -> None:
+    """Let the second start of a command find compiled what the first one compiled."""
+    import jax  # `prepare` needs none
+
+    from mgdm_jax.operators import spectrum
+
+    jax.config.config_with_absl()
+    cache = spectrum.default_cache_dir() / "xla"
+    jax.config.update("jax_compilation_cache_dir", str(cache))
+
+
 def start(main: Callable[[list[str]], Any], n_words: int, words: str = "") -> None:
     """Parse the flags and call main(words) with what is no flag; absl's `app.run`.
 

@@ -5,6 +5,8 @@ from typing import Any
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
+from mgdm_jax import tuned
+
 Config = Any
 """An `ml_collections.ConfigDict`, whose fields have no static types."""
 
@@ -40,6 +42,7 @@ def reconstruction() -> Config:
     config.guidance = _guidance()
 
     config.sampler = _sampler()
+    config.sweep = _sweep()
     config.tuned = starting_values()  # tuned.<method>.<level> = zeta, lam, rho, eta
     return config
 
@@ -90,48 +93,36 @@ def _guidance() -> Config:
     return guidance
 
 
-def starting_values() -> Config:
-    """Return (zeta, lam, rho, eta) of every method, NOT yet chosen on validation.
+def _sweep() -> Config:
+    """Return what `mgdm_jax.sweep` varies; a number without values stays as it is.
 
-    Placeholders until `experiments.tune` has run on full priors: the better of two to
-    four settings each on two validation slices (itk_mprage, 4x, 25 or 50 steps, brain
-    priors of 2,000 and 2,750 steps). Rivals had no equal search: DPS's step is the
-    largest tried; η of `mgdm_no_pr`, λ, ρ of others and all of `ddnm_plus` were not
-    searched at all; `ddrm` and what follows hold their papers' numbers. They serve
-    every task, acceleration and CT alike, where nothing was probed.
+    Values are a grid's; for the other strategies they are (low, high), drawn
+    log-uniformly where low is positive.
     """
-    tuned: Config = ConfigDict()
-    numbers = {
-        "mgdm": (1.0, 1e-3, 0.02, 1.0),
-        "mgdm_no_pr": (0.5, 0.0, 0.0, 0.85),
-        "mgdm_no_ir": (0.0, 1e-2, 0.0, 1.0),
-        "mgdm_no_i": (0.0, 1e-3, 0.01, 1.0),
-        "mgdm_no_r": (1.5, 1e-3, 0.0, 1.0),
-        "ddim": (0.0, 0.0, 0.0, 1.0),
-        "ddnm": (0.0, 0.0, 0.0, 1.0),
-        "ddnm_plus": (0.0, 0.0, 0.0, 1.0),
-        "dps": (3.0, 0.0, 0.0, 1.0),
-        "ddrm": (0.0, 0.0, 0.0, 0.85),
-        "dds": (0.0, 0.0, 0.0, 0.85),
-        "diffpir": (0.0, 7.0, 0.0, 0.55),
-        "mcg": (3.0, 0.0, 0.0, 1.0),
-        "pigdm": (1.0, 0.0, 0.0, 1.0),
-        "red_diff": (0.05, 0.25, 0.0, 0.0),
-        "score_med": (0.517, 1.0, 0.0, 0.0),
-        "score_mri": (0.16, 1.0, 0.0, 0.0),
-        "csgm_langevin": (0.1, 0.0, 0.0, 0.0),
-    }
-    for method, values in numbers.items():
-        tuned[method] = {"any": values}
-    return tuned
+    sweep: Config = ConfigDict()
+    sweep.strategy = "grid"  # every combination; or random, bayesian
+    sweep.zeta = sweep.lam = sweep.rho = sweep.eta = ()
+    sweep.n_steps = ()  # all of them with any strategy: a program each
+    sweep.n_trials = 32  # random, bayesian: candidates at each n_steps
+    sweep.seed = 0  # of the candidates; the images' is sampler.seed
+    sweep.batch_size = 4  # candidates at once, of sampler.batch_size images each
+    return sweep
 
 
-def set_tuned(config: Config, tuned: dict[str, dict[str, tuple]]) -> None:
+def starting_values() -> Config:
+    """Return `tuned.STARTING` as every method's only level."""
+    levels: Config = ConfigDict()
+    for method, values in tuned.STARTING.items():
+        levels[method] = {"any": values}
+    return levels
+
+
+def set_tuned(config: Config, chosen: dict[str, dict[str, tuple]]) -> None:
     """Put numbers chosen on validation, level -> method -> (ζ, λ, ρ, η), into `tuned`.
 
     Those of other levels stay; methods that are not named keep their starting values.
     """
-    for level, methods in tuned.items():
+    for level, methods in chosen.items():
         for method, numbers in methods.items():
             if method not in config.tuned:
                 config.tuned[method] = {}

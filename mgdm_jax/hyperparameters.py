@@ -13,6 +13,15 @@ ANY = "any"
 
 
 def resolve(config: Config) -> Guidance:
+    """Return `numbers` as the samplers take them.
+
+    Raises:
+      ValueError: as `numbers` does.
+    """
+    return Guidance.of(**numbers(config))
+
+
+def numbers(config: Config) -> dict[str, float]:
     """Return ζ, λ, ρ, η: as configured, else the values chosen on validation.
 
     `config.tuned.<method>.<level>` holds them for an acceleration or a number of views,
@@ -37,7 +46,7 @@ def resolve(config: Config) -> Guidance:
             )
         if not 0 <= value <= (1 if name == "eta" else np.inf):
             raise ValueError(f"{name} must not be negative, eta at most 1: {value}.")
-    return Guidance.of(**values)
+    return values
 
 
 def is_noisy(task: Config) -> bool:

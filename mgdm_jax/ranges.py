@@ -16,6 +16,8 @@ LEAST = {
     "sampler.batch_size": 1,
     "sampler.travel_length": 1,
     "sampler.travel_repeat": 1,
+    "sweep.n_trials": 1,
+    "sweep.batch_size": 1,
 }
 """Field of `defaults.reconstruction` -> its smallest value."""
 

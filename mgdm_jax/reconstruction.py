@@ -38,7 +38,7 @@ class Programs(NamedTuple):
 
     Attributes:
       sample: (keys, params, problems, guidance) -> (images, diagnostics).
-      finish: (problems, images, region) -> see `_finish`.
+      finish: (problems, images, region) -> see `finish`.
     """
 
     sample: Callable
@@ -50,7 +50,7 @@ def compiled(sampler: Sampler, measurements: Measurements) -> Programs:
     axes = measurements.axes
     return Programs(
         sample=jax.jit(batched(sampler, axes, devices.mesh())),
-        finish=jax.jit(jax.vmap(_finish, in_axes=(axes, 0, None))),
+        finish=jax.jit(jax.vmap(finish, in_axes=(axes, 0, None))),
     )
 
 
@@ -95,7 +95,7 @@ def reconstruct(
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
-def _finish(
+def finish(
     problem: Problem, image: Array, region: np.ndarray | None
 ) -> tuple[Array, Array, Array, Array]:
     """Return the image, blank where unseen or diverged, and what is known of it."""

@@ -32,7 +32,6 @@ from mgdm_jax import (
     results,
 )
 from mgdm_jax.defaults import Config
-from mgdm_jax.operators import spectrum
 
 
 def run(
@@ -50,8 +49,9 @@ def run(
     """
     if workdir.exists() and not workdir.is_dir():
         raise ValueError(f"{workdir} is a file; give a folder as --workdir.")
-    if (workdir / "metrics.json").exists():
-        raise ValueError(f"{workdir} holds a finished run; give another --workdir.")
+    for name, what in (("metrics.json", "a finished run"), ("sweep.csv", "a sweep")):
+        if (workdir / name).exists():
+            raise ValueError(f"{workdir} holds {what}; give another --workdir.")
     ranges.check(config)
     methods.make_process(config)  # an unknown method has no numbers either
     guidance = hyperparameters.resolve(config)
@@ -119,10 +119,7 @@ def cli() -> None:
     )
     flags.mark_flag_as_required("config")
     talking = console.define_flags()
-    jax.config.config_with_absl()
-    # The second start of a command need not compile again.
-    cache = spectrum.default_cache_dir() / "xla"
-    jax.config.update("jax_compilation_cache_dir", str(cache))
+    commands.keep_compilations()
 
     def start(words: list[str]) -> None:
         del words

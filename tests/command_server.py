@@ -13,13 +13,10 @@ import resource
 import sys
 from pathlib import Path
 
+from mgdm_jax import cli
+
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    [
-        f"mgdm_jax.{name}"
-        for name in ("run", "train", "reconstruct", "convert", "prepare", "info")
-    ]
-)
+CONTEXT.set_forkserver_preload([f"mgdm_jax.{name}" for name in cli.COMMANDS])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+from mgdm_jax import cli
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mgdm_jax"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -15,10 +17,11 @@ FENCES = {
     "orbax": ("checkpoints.py",),
     "grain": ("data/", "checkpoints.py"),
     "h5py": ("data/",),
-    "ml_collections": ("defaults.py", "run.py", "train.py"),
+    "ml_collections": ("defaults.py", "run.py", "sweep.py", "train.py"),
     "absl": (
         "commands.py",
         "run.py",
+        "sweep.py",
         "train.py",
         "convert.py",
         "reconstruct.py",
@@ -27,10 +30,11 @@ FENCES = {
         "help_pages.py",
     ),
     "jax_cosmo": ("schedules.py",),
-    "matplotlib": ("figures.py",),
+    "matplotlib": ("figures.py", "sweep_figures.py"),
     "safetensors": ("priors.py",),
     "torch": ("foreign.py",),
-    "tqdm": ("console.py", "reconstruct.py", "prepare.py"),
+    "tqdm": ("console.py", "sweep.py", "reconstruct.py", "prepare.py"),
+    "optuna": ("bayesian.py",),
     "nibabel": ("data/nifti",),
     "pydicom": ("data/dicom",),
     "ismrmrd": ("data/ismrmrd_files.py",),
@@ -49,6 +53,8 @@ LAYERS = {
     "denoisers": {"types"},
     "analytic": {"types"},
     "sweeps": {"types"},
+    "bayesian": {"sweeps", "locks"},
+    "locks": set(),
     "devices": set(),
     "training": {"types", "denoisers"},
     "data": {"data", "operators"},
@@ -59,10 +65,11 @@ LAYERS = {
     "strict_json": set(),
     "packaged": set(),
     "cli": {"__version__"},
+    "sweep_figures": set(),
 }
 """First part of a module's name -> what it may import of ours."""
 
-COMMANDS = {"cli", "run", "train", "convert", "reconstruct", "prepare", "info"}
+COMMANDS = {"cli", *cli.COMMANDS}
 
 IMPURE = {"print", "jit", "jax.jit", "jax.debug", "jax.config"}
 """What `LAYERS` leave to their callers."""
@@ -140,7 +147,7 @@ def test_what_is_imported_is_a_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = [re.split(r"[<>=!~\[ ]", line)[0] for line in project["dependencies"]]
     # Of extras; asked for where a file wants them.
-    names += ["torch", "nibabel", "pydicom", "ismrmrd", "sigpy"]
+    names += ["torch", "nibabel", "pydicom", "ismrmrd", "sigpy", "optuna"]
     declared = {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}
     undeclared = [
         f"{relative(path)} imports {name or 'relatively'}"

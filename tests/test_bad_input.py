@@ -68,6 +68,11 @@ def run_sample(*words):
     return ("run", f"--config={CONFIGS}/mri_brats.py:smoke", "--workdir=out", *words)
 
 
+def sweep(*words):
+    """Return a command that sweeps over scan.h5."""
+    return ("sweep", *run_mri()[1:], *words)
+
+
 def reconstruct(*words):
     prior = f"--prior=tiny-{SIZE}-1.safetensors"
     return ("reconstruct", prior, "--out=out.npy", "--n_steps=2", *words)
@@ -161,6 +166,17 @@ def finished(folder):
 def file_for_a_folder(folder):
     write_mri(folder)
     (folder / "out").write_text("mine")
+
+
+def another_sweep(folder):
+    write_mri(folder, reference=np.ones((1, SIZE, SIZE)))
+    (folder / "out").mkdir()
+    (folder / "out" / "config.json").write_text('{"method": "dps"}')
+
+
+def a_table_of_its_own(folder):
+    another_sweep(folder)
+    (folder / "out" / "sweep.csv").write_text("mine")
 
 
 def write_arrays(folder, **changes):
@@ -330,6 +346,58 @@ ROWS = {
         "variants are :smoke, :demo and :paper",
     ),
     "a word too much": (nothing, run_sample("extra"), "extra"),
+    "a sweep of nothing": (mri(), sweep(), "nothing to sweep"),
+    "a sweep below nought": (
+        mri(),
+        sweep("--config.sweep.zeta=(0.1,-1)"),
+        "sweep.zeta must hold numbers that are not negative",
+    ),
+    "a sweep of words": (mri(), sweep("--config.sweep.lam=abc"), "sweep.lam must hold"),
+    "a sweep of halves of steps": (
+        mri(),
+        sweep("--config.sweep.n_steps=2.5"),
+        "n_steps must hold whole numbers",
+    ),
+    "a sweep of too many steps": (
+        mri(reference=np.ones((1, SIZE, SIZE))),
+        sweep("--config.sweep.n_steps=(2,1001)"),
+        "n_steps must lie",
+    ),
+    "an empty range": (
+        mri(),
+        sweep("--config.sweep.strategy=random", "--config.sweep.zeta=(1,0.1)"),
+        "low below high",
+    ),
+    "an unknown strategy": (
+        mri(),
+        sweep("--config.sweep.strategy=magic", "--config.sweep.zeta=1"),
+        "sweep.strategy must be one of grid, random, bayesian",
+    ),
+    "no candidates": (
+        mri(),
+        sweep("--config.sweep.n_trials=0", "--config.sweep.zeta=1"),
+        "sweep.n_trials must be at least 1",
+    ),
+    "a sweep without references": (
+        mri(),
+        sweep("--config.sweep.zeta=1"),
+        "has no reference to compare with",
+    ),
+    "the folder of another sweep": (
+        another_sweep,
+        sweep("--config.sweep.zeta=1"),
+        "holds another sweep",
+    ),
+    "the folder of a table": (
+        a_table_of_its_own,
+        sweep("--config.sweep.zeta=1"),
+        "no table of a sweep",
+    ),
+    "the folder of a run": (
+        finished,
+        sweep("--config.sweep.zeta=1"),
+        "holds a finished run",
+    ),
     "samples below one": (
         arrays(),
         reconstruct("--kspace=k.npy", "--n-samples=0"),

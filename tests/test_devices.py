@@ -78,7 +78,41 @@ close(done.images, images(one)[0])
 """
 
 
-@pytest.mark.parametrize("script", [TRAINING, SAMPLING], ids=["train", "sample"])
+SWEEPING = """
+from mgdm_jax import evaluation, sweeps
+
+config = test_configs.load(test_configs.ROOT / "mri_brats.py", "smoke")
+config.sampler.n_steps = 2
+spec = tiny.spec()
+params = unet.initialise(unet.UNetConfig.from_fields(spec.network), jax.random.key(0))
+prior = factory.build_prior(spec, params)
+data = factory.load_measurements(config, prior.image_shape)
+sampler = factory.make_sampler(prior, methods.make_step(config), prior.grid(2))
+numbers = sweeps.grid(zeta=(0.1, 0.5), lam=(0.1, 0.2), rho=(0.01,), eta=(0.85,))
+
+
+def outcomes(on):
+    run = evaluation.compiled(sampler, data, devices.mesh(on))
+    keys = jax.random.split(jax.random.key(0), len(data))
+    problems, references = data.problem(np.arange(len(data))), data.reference
+    inputs = keys, prior.params, problems, references, numbers
+    text = run.lower(*inputs).compile().as_text()
+    assert not re.search("all-|collective|reduce-scatter", text)
+    return run(*inputs)
+
+
+close(outcomes(one), outcomes(two))
+evaluate = evaluation.make(
+    jax.random.key(0), sampler, prior, data, n_candidates=3, n_images=1
+)
+close(evaluate(jax.tree.map(lambda v: v[:3], numbers)),
+      jax.tree.map(lambda v: v[:3], outcomes(one)))
+"""
+
+
+@pytest.mark.parametrize(
+    "script", [TRAINING, SAMPLING, SWEEPING], ids=["train", "sample", "sweep"]
+)
 def test_two_devices_are_as_one(script):
     run_with_two_devices(COMMON + script)
 

@@ -78,21 +78,36 @@ _conv = jax.custom_vjp(_conv_raw, nondiff_argnums=(2, 3, 4))
 
 
 def _conv_fwd(image, kernel, strides, padding, precision):
-    return _conv_raw(image, kernel, strides, padding, precision), (image, kernel)
+    # Leafless trees: a residual's structure is static, its values are traced.
+    wanted = tuple(() if x.perturbed else None for x in (image, kernel))
+    image, kernel = image.value, kernel.value
+    return _conv_raw(image, kernel, strides, padding, precision), (
+        image,
+        kernel,
+        wanted,
+    )
 
 
 def _conv_bwd(strides, padding, precision, residuals, cotangent):
-    image, kernel = residuals
-    image_grad = _image_gradient(
-        cotangent, kernel, image.shape, strides, padding, precision
-    )
-    _, kernel_pullback = jax.vjp(
-        lambda k: _conv_raw(image, k, strides, padding, precision), kernel
-    )
-    return image_grad, kernel_pullback(cotangent)[0]
+    """Return the gradients that somebody wants; sampling never wants the kernel's.
+
+    It would be traced for nothing, and JAX cannot batch it twice inside `shard_map`.
+    """
+    image, kernel, (wants_image, wants_kernel) = residuals
+    image_grad = kernel_grad = None
+    if wants_image is not None:
+        image_grad = _image_gradient(
+            cotangent, kernel, image.shape, strides, padding, precision
+        )
+    if wants_kernel is not None:
+        _, pullback = jax.vjp(
+            lambda k: _conv_raw(image, k, strides, padding, precision), kernel
+        )
+        (kernel_grad,) = pullback(cotangent)
+    return image_grad, kernel_grad
 
 
-_conv.defvjp(_conv_fwd, _conv_bwd)
+_conv.defvjp(_conv_fwd, _conv_bwd, symbolic_zeros=True)
 
 
 def _image_gradient(cotangent, kernel, image_shape, strides, padding, precision):

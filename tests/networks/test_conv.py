@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import normal
 from jax import lax
+from jax.sharding import Mesh, PartitionSpec
 
 from mgdm_jax.networks import layers, unet
 from mgdm_jax.networks.conv import canonical_conv
@@ -71,6 +72,30 @@ def test_under_vmap(case):
     x, w, stride, pad = case
     got = jax.vmap(lambda v: ours(v[None], w, stride, pad)[0])(x)
     np.testing.assert_allclose(got, plain(x, w, stride, pad), rtol=1e-5, atol=1e-5)
+
+
+def test_gradient_under_two_vmaps_of_a_device(case):
+    """Hyperparameters by images by devices: what a sweep does."""
+    x, w, stride, pad = case
+    mesh = Mesh(np.asarray(jax.devices()[:1]), ("batch",))
+
+    def table(conv):
+        def energy(v, w, factor):
+            return jnp.sum(jnp.sin(factor * conv(v[None], w, stride, pad)))
+
+        images = jax.vmap(jax.grad(energy), in_axes=(0, None, None))
+        return jax.vmap(images, in_axes=(None, None, 0))
+
+    factors, whole, rows = jnp.arange(1.0, 4.0), PartitionSpec(), PartitionSpec("batch")
+    split = jax.shard_map(
+        table(ours),
+        mesh=mesh,
+        in_specs=(whole, whole, rows),
+        out_specs=rows,
+        check_vma=False,
+    )
+    got, want = jax.jit(split)(x, w, factors), table(plain)(x, w, factors)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,115 @@
+"""Sixteen sets of hyperparameters: one sweep against as many runs of the command.
+
+Both are commands of their own, start-up, compilation and files included, one image of
+twenty steps. Runs and sweep share a compilation cache, empty at first: the first run
+compiles for all of them. Alternating rounds, the least counts; the scores must agree.
+
+    python -m experiments.benchmarks.sweep_speed --rounds=2
+"""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import jax
+from absl import app, flags
+
+from mgdm_jax import priors, sweep_table
+from mgdm_jax.defaults import prior_training
+from mgdm_jax.networks import unet
+from mgdm_jax.sweep_table import Row
+
+ZETA, LAM, RHO = (0.25, 0.5, 1.0, 2.0), (1e-3, 1e-2), (0.0, 0.02)
+TOLERANCE = {"psnr_mean": 0.01, "ssim_mean": 1e-3}
+"""Largest difference between a run and its row of the sweep."""
+
+_ROUNDS = flags.DEFINE_integer("rounds", 1, "Alternating rounds; the least counts.")
+_STEPS = flags.DEFINE_integer("steps", 20, "Steps of a sample.")
+_CONFIG = flags.DEFINE_string("config", "configs/mri_brats.py", "What to reconstruct.")
+_TINY = flags.DEFINE_bool("tiny", False, "Few sets, a tiny network: that it runs.")
+
+
+def tiny_prior(folder: Path) -> str:
+    """Write an untrained network for brains and return its path."""
+    fields = prior_training().network.to_dict()
+    fields |= {"channel_mult": (1.0,), "attention_resolutions": (1000,), "patch": 8}
+    spec = priors.PriorSpec("bench", fields, "v", "linear", 2.0, -1.0, 0.0, 1.0, {})
+    network = unet.UNetConfig.from_fields(fields)
+    path = folder / "tiny.safetensors"
+    priors.save(path, spec, unet.initialise(network, jax.random.key(0)))
+    return str(path)
+
+
+def command(module: str, workdir: Path, cache: Path, words: list[str]) -> float:
+    """Run a command with a compilation cache and return its seconds."""
+    line = [sys.executable, "-m", f"mgdm_jax.{module}", f"--workdir={workdir}", *words]
+    environment = os.environ | {"MGDM_JAX_CACHE": str(cache)}
+    started = time.perf_counter()
+    done = subprocess.run(
+        line, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(done.stderr)
+    return time.perf_counter() - started
+
+
+def numbers_of(row: tuple[float, float, float]) -> list[str]:
+    """Return the flags of one set for `run`."""
+    names = ("zeta", "lam", "rho")
+    return [f"--config.guidance.{k}={v}" for k, v in zip(names, row, strict=True)]
+
+
+def one_round(folder: Path, cache: Path, words: list[str], n_sets: int) -> list[float]:
+    """Return the seconds of n_sets runs, and of one sweep over the same sets."""
+    zeta = ZETA[: n_sets // 4]
+    runs = 0.0
+    for index, row in enumerate(itertools.product(zeta, LAM, RHO)):
+        runs += command("run", folder / f"{index}", cache, [*words, *numbers_of(row)])
+    swept = [
+        f"--config.sweep.{name}={','.join(map(str, values))},"
+        for name, values in (("zeta", zeta), ("lam", LAM), ("rho", RHO))
+    ]
+    swept.append(f"--config.sweep.batch_size={n_sets}")
+    sweep = command("sweep", folder / "sweep", cache, [*words, *swept])
+    for index, row in enumerate(sweep_table.read(folder / "sweep" / "sweep.csv")):
+        compare(row, json.loads((folder / f"{index}" / "metrics.json").read_text()))
+    return [runs, sweep]
+
+
+def compare(row: Row, facts: dict) -> None:
+    """Leave unless a row has the scores of its run."""
+    for name, most in TOLERANCE.items():
+        if not abs(getattr(row, name) - facts[name]) <= most:
+            sys.exit(f"{row} and its run differ: {name} is {facts[name]}.")
+
+
+def main(argv: list[str]) -> None:
+    """Print the seconds of both and their ratio."""
+    del argv
+    n_sets, n_steps = (4, 2) if _TINY.value else (16, _STEPS.value)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        words = [
+            *(f"--config={_CONFIG.value}", "--config.data.n_images=1"),
+            f"--config.sampler.n_steps={n_steps}",
+        ]
+        if _TINY.value:
+            words.append(f"--config.prior.path={tiny_prior(folder)}")
+        rounds = [
+            one_round(folder / f"round{i}", folder / "cache", words, n_sets)
+            for i in range(_ROUNDS.value)
+        ]
+    runs, sweep = map(min, zip(*rounds, strict=True))
+    print(
+        f"{n_sets} sets, 1 image, {n_steps} steps, {jax.devices()[0].device_kind}: "
+        f"runs={runs:.1f}s sweep={sweep:.1f}s ratio={runs / sweep:.2f}"
+    )
+
+
+if __name__ == "__main__":
+    app.run(main)

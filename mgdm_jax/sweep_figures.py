@@ -1,0 +1,136 @@
+"""Maps and curves of a sweep's table; figures as in `figures`."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib import axes, figure, ticker
+
+MEASURES = {"psnr_mean": "PSNR / dB", "ssim_mean": "SSIM"}
+SYMBOLS = {
+    "zeta": r"$\zeta$",
+    "lam": r"$\lambda$",
+    "rho": r"$\rho$",
+    "eta": r"$\eta$",
+    "n_steps": "steps",
+}
+"""Columns that a sweep varies -> how figures call them."""
+
+INCHES = 4.6
+MOST_LABELLED = 60
+"""Cells of a map that have their value written in."""
+
+Columns = Mapping[str, np.ndarray]
+"""Column of the table -> [s]."""
+
+
+def heat_map(columns: Columns, x: str, y: str, note: str = "") -> figure.Figure:
+    """Return PSNR and SSIM over two numbers, each the best over the others.
+
+    A grid becomes cells, anything else points.
+
+    Args:
+      columns: of the table.
+      x: number along the horizontal axis, "zeta" say.
+      y: number along the vertical axis.
+      note: a line below.
+    """
+    fig, grid = _subplots(note)
+    xs, ys = np.unique(columns[x]), np.unique(columns[y])
+    for ax, (measure, title) in zip(grid, MEASURES.items(), strict=True):
+        cells = _best_cells(columns, x, y, measure)
+        if np.isnan(cells).any():
+            drawn = _points(ax, columns, x, y, measure)
+        else:
+            drawn, title = _cells(ax, cells, xs, ys), f"{title}, best over the rest"
+        ax.set(title=title, xlabel=SYMBOLS[x], ylabel=SYMBOLS[y])
+        fig.colorbar(drawn, ax=ax)
+    return fig
+
+
+def sensitivity(columns: Columns, name: str, note: str = "") -> figure.Figure:
+    """Return PSNR and SSIM over one number: the best over the others, and around it.
+
+    The second curve holds the others at the best row's values, where the table has
+    such rows.
+
+    Args:
+      columns: of the table.
+      name: the number, "eta" or "n_steps" say.
+      note: a line below.
+    """
+    fig, grid = _subplots(note)
+    top = np.argmax(columns["psnr_mean"])
+    others = [k for k in SYMBOLS if k != name]
+    beside = np.all([columns[k] == columns[k][top] for k in others], axis=0)
+    for ax, (measure, title) in zip(grid, MEASURES.items(), strict=True):
+        ax.plot(columns[name], columns[measure], ".", color="0.6", label="candidates")
+        values = np.unique(columns[name])
+        if len(values) < len(columns[name]):
+            best = [columns[measure][columns[name] == v].max() for v in values]
+            ax.plot(values, best, "o-", label="best over the rest")
+        if beside.sum() > 1:
+            order = np.argsort(columns[name][beside])
+            curve = [columns[k][beside][order] for k in (name, measure)]
+            ax.plot(*curve, "s--", label="rest as in the best row")
+        if name in ("zeta", "lam", "rho") and values[0] > 0:
+            _logarithmic(ax, "x")
+        ax.set(xlabel=SYMBOLS[name], ylabel=title)
+        ax.grid(alpha=0.3)
+    grid[0].legend(fontsize="small")
+    return fig
+
+
+def _subplots(note: str) -> tuple[figure.Figure, np.ndarray]:
+    fig = figure.Figure((2 * INCHES, 0.85 * INCHES), layout="compressed")
+    fig.supxlabel(note, size="small")
+    return fig, fig.subplots(1, len(MEASURES))
+
+
+def _best_cells(columns: Columns, x: str, y: str, measure: str) -> np.ndarray:
+    """Return [y, x] the largest value of each pair, NaN where there is no row."""
+    xs, column = np.unique(columns[x], return_inverse=True)
+    ys, row = np.unique(columns[y], return_inverse=True)
+    cells = np.full((len(ys), len(xs)), -np.inf)
+    np.maximum.at(cells, (row, column), columns[measure])
+    return np.where(np.isneginf(cells), np.nan, cells)
+
+
+def _cells(ax: axes.Axes, cells: np.ndarray, xs: np.ndarray, ys: np.ndarray):
+    """Draw a grid, evenly spaced whatever its values; return the artist."""
+    drawn = ax.imshow(cells, "viridis", origin="lower", aspect="auto")
+    ax.set_xticks(range(len(xs)), [f"{v:.4g}" for v in xs])
+    ax.set_yticks(range(len(ys)), [f"{v:.4g}" for v in ys])
+    if cells.size <= MOST_LABELLED:
+        middle = (cells.min() + cells.max()) / 2
+        for (row, column), value in np.ndenumerate(cells):
+            ax.text(
+                column,
+                row,
+                f"{value:.4g}",
+                ha="center",
+                va="center",
+                size="small",
+                color="black" if value > middle else "white",
+            )
+    return drawn
+
+
+def _points(ax: axes.Axes, columns: Columns, x: str, y: str, measure: str):
+    """Draw candidates that form no grid, the best on top; return the artist."""
+    order = np.argsort(columns[measure])
+    xs, ys, values = (columns[k][order] for k in (x, y, measure))
+    for axis, least in (("x", xs.min()), ("y", ys.min())):
+        if least > 0:
+            _logarithmic(ax, axis)
+    drawn = ax.scatter(xs, ys, 30, values, cmap="viridis")
+    ax.plot(xs[-1], ys[-1], "o", mec="red", mfc="none", ms=11)
+    return drawn
+
+
+def _logarithmic(ax: axes.Axes, name: str) -> None:
+    """Make an axis logarithmic, with labels that do not run into each other."""
+    ax.set(**{f"{name}scale": "log"})
+    axis = ax.xaxis if name == "x" else ax.yaxis
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(ticker.NullFormatter())

@@ -1,0 +1,179 @@
+"""What a sweep leaves behind besides its table, and whether a folder is its own."""
+
+import hashlib
+import json
+import os
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from mgdm_jax import defaults, priors, results, sweep_table
+from mgdm_jax.data import prepared
+from mgdm_jax.defaults import Config
+from mgdm_jax.factory import Prior
+from mgdm_jax.measurements import Measurements
+from mgdm_jax.sweep_table import Row
+
+TABLE = "sweep.csv"
+
+MAY_CHANGE = ("sampler.batch_size", "sweep.batch_size", "sweep.n_trials")
+"""Settings that a sweep may go on with others of."""
+
+VALIDATION = {"brain": "itk_mprage", "chest": "lung1"}
+"""Subjects of the embedded sample to choose numbers on."""
+
+
+def check(workdir: Path, config: Config) -> None:
+    """Refuse a folder of something else than this sweep.
+
+    Raises:
+      ValueError: with one line, naming what differs.
+    """
+    if workdir.exists() and not workdir.is_dir():
+        raise ValueError(f"{workdir} is a file; give a folder as --workdir.")
+    if (workdir / "metrics.json").exists():
+        raise ValueError(f"{workdir} holds a finished run; give another --workdir.")
+    sweep_table.read(workdir / TABLE)
+    before = _read_json(workdir / "config.json")
+    if before is None:
+        if (workdir / TABLE).exists():
+            raise ValueError(
+                f"{workdir} holds a table, and no config.json to tell of what; give "
+                "another --workdir."
+            )
+        return
+    was, now = priors.flatten(before), priors.flatten(_plain(config))
+    differing = [
+        f"{name} is {now.get(name)!r}, was {was.get(name)!r}"
+        for name in sorted(was.keys() | now.keys())
+        if was.get(name) != now.get(name) and name not in MAY_CHANGE
+    ]
+    if differing:
+        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+        raise ValueError(
+            f"{workdir} holds another sweep: {'; '.join(differing[:3])}{more}; give "
+            "another --workdir."
+        )
+
+
+def check_inputs(workdir: Path, prior: Prior, measurements: Measurements) -> str:
+    """Return a digest of weights and references, refused if it was another one.
+
+    Raises:
+      ValueError: with one line.
+    """
+    digest = hashlib.sha256()
+    for leaf in (*jax.tree.leaves(prior.params), measurements.reference):
+        digest.update(np.ascontiguousarray(leaf).data)
+    found = digest.hexdigest()[:16]
+    before = _read_json(workdir / "environment.json")
+    if before is not None and before.get("inputs") != found:
+        raise ValueError(
+            f"the prior or the images are not those that {workdir} was begun with; "
+            "give another --workdir."
+        )
+    return found
+
+
+def begin(workdir: Path, config: Config, inputs: str) -> None:
+    """Write config.json and environment.json, the latter of the first start."""
+    _write(workdir / "config.json", json.dumps(_plain(config), indent=2))
+    if not (workdir / "environment.json").exists():
+        facts = results.environment() | {"inputs": inputs}
+        _write(workdir / "environment.json", json.dumps(facts, indent=2))
+
+
+def provenance(config: Config, measurements: Measurements) -> list[str]:
+    """Return what the numbers were chosen on, and warnings where they should not be."""
+    data, n = config.data, len(measurements)
+    lines = [f"chosen on {measurements.facts['data']}, {n} images"]
+    if data.path and not prepared.is_prepared(data.path):
+        lines[0] += "; whether of test subjects, the file does not say"
+        return lines
+    if data.split == "test":
+        instead = "--config.data.split=validation"
+        if not data.path:
+            subject = VALIDATION[data.modality]
+            instead = f"--config.data.split=train --config.data.subject={subject}"
+        lines.append(
+            "WARNING: this is the test split; numbers chosen here flatter every result "
+            f"on it. Choose them on other subjects: {instead}"
+        )
+    drawn = Path(data.path).name if data.path else data.subject
+    if drawn in priors.met(priors.load(config.prior.path)[0]) and data.split == "train":
+        lines.append(
+            f"WARNING: prior {config.prior.path} was trained on {drawn}; give one that "
+            "was not with --config.prior.path, as experiments/weights holds them."
+        )
+    return lines
+
+
+def write_best(workdir: Path, config: Config, row: Row, notes: list[str]) -> None:
+    """Write best.py, a configuration for `run` of all that is not default."""
+    path = workdir / "best.py"
+    lines = [
+        f"The best of a sweep: {row.psnr_mean:.2f} dB, SSIM {row.ssim_mean:.4f},",
+        *(line for note in notes for line in textwrap.wrap(note, 88)),
+        "",
+        f"    python -m mgdm_jax.run --config {path}",
+        "",
+    ]
+    docstring = "\n".join(lines).replace("\\", "\\\\").replace('"', '\\"')
+    body = "\n".join(f"    {line}" for line in _assignments(config, row))
+    _write(
+        path,
+        f'"""{docstring}"""\n\n'
+        "from mgdm_jax import defaults\n\n\n"
+        'def get_config(arg: str = "") -> defaults.Config:\n'
+        "    config = defaults.reconstruction()\n"
+        f"{body}\n"
+        "    return defaults.shrink(config, arg)\n",
+    )
+
+
+def _assignments(config: Config, row: Row) -> list[str]:
+    usual = priors.flatten(defaults.reconstruction().to_dict())
+    chosen = priors.flatten(config.to_dict()) | {
+        "sampler.n_steps": row.n_steps,
+        "sampler.eta": row.eta,
+        "guidance.zeta": row.zeta,
+        "guidance.lam": row.lam,
+        "guidance.rho": row.rho,
+    }
+    return [
+        f"config.{name} = {value!r}"
+        for name, value in chosen.items()
+        if not name.startswith(("tuned.", "sweep.")) and value != usual.get(name)
+    ]
+
+
+def _plain(config: Config) -> dict[str, Any]:
+    """Return the configuration as JSON gives it back."""
+    return json.loads(config.to_json_best_effort())
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """Return a file's contents, None where there is none.
+
+    Raises:
+      ValueError: if it is damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text())
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} is damaged; give another --workdir.")
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    aside = path.with_name(path.name + ".tmp")
+    aside.write_text(text)
+    os.replace(aside, path)

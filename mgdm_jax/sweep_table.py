@@ -1,0 +1,135 @@
+"""The table of a sweep: a row a candidate, as a file and for a terminal."""
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, SupportsFloat
+
+import numpy as np
+
+from mgdm_jax import metrics
+from mgdm_jax.evaluation import Outcome
+from mgdm_jax.sweeps import Numbers
+
+SHOWN = 10
+"""Rows of the printed table."""
+
+
+class Row(NamedTuple):
+    """One candidate and its means over the images, as `metrics.json` names them.
+
+    Six digits, so that a table read again is the one that was written.
+    """
+
+    n_steps: int
+    zeta: float
+    lam: float
+    rho: float
+    eta: float
+    psnr_mean: float
+    psnr_std: float
+    ssim_mean: float
+    ssim_std: float
+    n_diverged: int
+    nfe: int
+    data_residual_mean: float
+
+    @property
+    def key(self) -> tuple[float, ...]:
+        """What tells candidates apart: number of steps, ζ, λ, ρ, η."""
+        return self[: 1 + len(Numbers._fields)]
+
+
+def rows_of(
+    candidates: Sequence[Numbers],
+    n_steps: int,
+    nfe: int,
+    outcome: Outcome,
+    seen: np.ndarray,
+) -> list[Row]:
+    """Return the rows of candidates.
+
+    Args:
+      candidates: s of them.
+      n_steps: of the sampler.
+      nfe: network evaluations of one image.
+      outcome: [s, n].
+      seen: [n], whether the reference is not blank: a blank one has no peak.
+    """
+    return [
+        Row(
+            n_steps,
+            *numbers,
+            psnr_mean=_six(outcome.scores.psnr[i, seen].mean()),
+            psnr_std=_six(outcome.scores.psnr[i, seen].std()),
+            ssim_mean=_six(outcome.scores.ssim[i, seen].mean()),
+            ssim_std=_six(outcome.scores.ssim[i, seen].std()),
+            n_diverged=int(outcome.diverged[i].sum()),
+            nfe=nfe,
+            data_residual_mean=_six(outcome.data_residual[i].mean()),
+        )
+        for i, numbers in enumerate(candidates)
+    ]
+
+
+def _six(value: SupportsFloat) -> float:
+    return float(f"{float(value):.6g}")
+
+
+def write(path: Path, rows: Iterable[Row]) -> None:
+    """Write the table, whole or not at all."""
+    aside = path.with_name(path.name + ".tmp")
+    with aside.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(Row._fields)
+        writer.writerows(rows)
+    os.replace(aside, path)
+
+
+def read(path: Path) -> list[Row]:
+    """Return the rows of a table; none where there is no file.
+
+    Raises:
+      ValueError: if it is no table of a sweep.
+    """
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        header, *lines = list(csv.reader(file)) or [[]]
+    kinds = [Row.__annotations__[name] for name in Row._fields]
+    if tuple(header) != Row._fields or any(len(x) != len(kinds) for x in lines):
+        raise ValueError(f"{path} is no table of a sweep; give another --workdir.")
+    return [
+        Row(*(kind(cell) for kind, cell in zip(kinds, line, strict=True)))
+        for line in lines
+    ]
+
+
+def best(rows: Sequence[Row]) -> Row:
+    """Return the row of the largest mean PSNR, the first of equal ones."""
+    return max(rows, key=lambda row: row.psnr_mean)
+
+
+def text(rows: Sequence[Row]) -> str:
+    """Return the best rows as lines for a terminal."""
+    heads = ("zeta", "lam", "rho", "eta", "n_steps", "nfe")
+    lines = [
+        "".join(f"{head:>10}" for head in heads)
+        + f"{'PSNR / dB':>16}{'SSIM':>19}{'diverged':>10}{'residual':>10}"
+    ]
+    for row in sorted(rows, key=lambda row: -row.psnr_mean)[:SHOWN]:
+        psnr = f"{row.psnr_mean:.2f} ± {row.psnr_std:.2f}"
+        ssim = f"{row.ssim_mean:.4f} ± {row.ssim_std:.4f}"
+        lines.append(
+            "".join(f"{getattr(row, head):>10.4g}" for head in heads)
+            + f"{psnr:>16}{ssim:>19}{row.n_diverged:>10}"
+            + f"{row.data_residual_mean:>10.1e}"
+        )
+    return "\n".join(
+        [
+            *lines,
+            f"the best {len(lines) - 1} of {len(rows)}, by PSNR; "
+            f"convention: {metrics.CONVENTION}",
+        ]
+    )

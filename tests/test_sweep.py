@@ -1,0 +1,355 @@
+"""The command: what it evaluates, what it leaves, and that it goes on after a kill."""
+
+import concurrent.futures
+import json
+import sys
+
+import command_server
+import jax
+import numpy as np
+import pytest
+import tiny
+from matplotlib import figure
+from test_configs import ROOT, load
+from test_readme import commands as commands_of_readme
+
+from mgdm_jax import (
+    bayesian,
+    commands,
+    evaluation,
+    factory,
+    locks,
+    metrics,
+    priors,
+    reconstruction,
+    run,
+    sweep,
+    sweep_figures,
+    sweep_setup,
+    sweep_table,
+    sweeps,
+)
+from mgdm_jax.sweep_table import Row
+from mgdm_jax.types import Guidance
+
+FILES = {
+    *("sweep.csv", "best.py", "config.json", "environment.json", ".lock", ".turn"),
+    *("map_zeta_rho.png", "sensitivity_zeta.png", "sensitivity_rho.png"),
+}
+
+
+@pytest.fixture(scope="module")
+def prior(tmp_path_factory):
+    return tiny.write_prior(tmp_path_factory.mktemp("prior"))
+
+
+@pytest.fixture
+def config(prior):
+    """Return six candidates, in batches of four, on three images, in batches of two."""
+    made = load(ROOT / "mri_brats.py", "smoke")
+    made.prior.path = prior
+    made.data.split, made.data.subject, made.data.n_images = "train", "itk_mprage", 3
+    made.sampler.n_steps, made.sampler.batch_size, made.sampler.eta = 2, 2, 0.85
+    made.guidance.lam = 0.1
+    made.sweep.zeta, made.sweep.rho = (0.1, 0.5, 1.0), (0.0, 0.1)
+    return made
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Replace sampling and drawing by a formula; return the candidates asked for."""
+    asked = []
+
+    def evaluator(made, n_steps, size):
+        def evaluate(candidates):
+            assert 0 < len(candidates) <= size
+            asked.extend((n_steps, *numbers) for numbers in candidates)
+            return [formula(n_steps, *numbers) for numbers in candidates]
+
+        return evaluate
+
+    monkeypatch.setattr(sweep_setup, "evaluator", evaluator)
+    monkeypatch.setattr(figure.Figure, "savefig", lambda _, path, **__: path.touch())
+    return asked
+
+
+def formula(n_steps, zeta, lam, rho, eta):
+    psnr = float(f"{30 - abs(np.log(zeta / 0.3)) - (rho - 0.05) ** 2:.6g}")
+    scores = {"psnr_std": 0.1, "ssim_mean": psnr / 40, "ssim_std": 0.0}
+    rest = {"n_diverged": 0, "nfe": n_steps, "data_residual_mean": 0.0}
+    return Row(n_steps, zeta, lam, rho, eta, psnr, **scores, **rest)
+
+
+def sweep_into(config, folder):
+    return sweep.run(sweep_setup.make(config, folder))
+
+
+def test_rows_are_what_run_gives_in_one_program(config, tmp_path, monkeypatch, capsys):
+    traces = []
+
+    def counting(sampler, *rest):
+        def traced(*arguments):
+            traces.append(arguments)
+            return sampler(*arguments)
+
+        return compiled(traced, *rest)
+
+    compiled = evaluation.compiled
+    monkeypatch.setattr(evaluation, "compiled", counting)
+    sweep.main(config, str(tmp_path / "out"))
+    # vmap traces once for its shapes; two batches of candidates, two of images.
+    assert len(traces) == 1
+    assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
+    rows = sweep_table.read(tmp_path / "out" / "sweep.csv")
+    assert [row.key for row in rows] == [
+        (2, zeta, 0.1, rho, 0.85) for zeta in (0.1, 0.5, 1.0) for rho in (0.0, 0.1)
+    ]
+    assert rows[5] == pytest.approx(alone(config, rows[5]), rel=1e-4)
+    out = capsys.readouterr().out
+    assert "chosen on embedded sample: train/itk_mprage, 3 images" in out
+    assert "WARNING" not in out and "the best 6 of 6" in out
+
+
+def alone(config, row):
+    """Return the row of a candidate's images as `run` makes and scores them."""
+    prior, measured, sampler = factory.build(config)
+    numbers = Guidance.of(zeta=row.zeta, lam=row.lam, rho=row.rho, eta=row.eta)
+    key, size = jax.random.key(config.sampler.seed), config.sampler.batch_size
+    done = reconstruction.reconstruct(key, sampler, prior, measured, numbers, size)
+    scores = reconstruction.scores(measured.reference, done.images)
+    return row._replace(
+        psnr_mean=scores.psnr.mean(),
+        psnr_std=scores.psnr.std(),
+        ssim_mean=scores.ssim.mean(),
+        ssim_std=scores.ssim.std(),
+        n_diverged=done.diverged.sum(),
+        nfe=len(done.info.finite[0]),
+        data_residual_mean=done.data_residual.mean(),
+    )
+
+
+def test_killed_half_way_it_gives_the_same_bytes(
+    config, tmp_path, monkeypatch, counted
+):
+    config.sweep.batch_size, config.sweep.n_steps = 2, (2, 3)
+    whole = sweep_into(config, tmp_path / "whole")
+    assert len(counted) == len(set(counted)) == len(whole) == 12
+    counted.clear()
+    write, n_written = sweep_table.write, []
+
+    def killed(*arguments):
+        if len(n_written) == 4:
+            raise KeyboardInterrupt
+        n_written.append(write(*arguments))
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(sweep_table, "write", killed)
+        sweep_into(config, tmp_path / "killed")
+    assert len(sweep_table.read(tmp_path / "killed" / "sweep.csv")) == 8
+    del counted[8:]  # evaluated, and lost: written it was not
+    assert sweep_into(config, tmp_path / "killed") == whole
+    assert len(counted) == len(set(counted)) == 12
+    for name in ("sweep.csv", "best.py", "config.json"):
+        first, second = (tmp_path / x / name for x in ("whole", "killed"))
+        want = first.read_text().replace("/whole/", "/killed/")
+        assert second.read_text() == want
+    assert sweep_into(config, tmp_path / "killed") == whole
+    assert len(counted) == 12
+
+
+def test_more_random_candidates_go_on_from_fewer(config, tmp_path, counted):
+    config.sweep.strategy, config.sweep.n_trials = "random", 5
+    config.sweep.zeta = (0.1, 1.0)
+    few = sweep_into(config, tmp_path / "out")
+    config.sweep.n_trials = 9
+    assert sweep_into(config, tmp_path / "out")[:5] == few
+    assert len(counted) == len(set(counted)) == 9
+
+
+def test_the_folder_of_another_sweep_is_refused(config, tmp_path, counted):
+    sweep_into(config, tmp_path / "out")
+    before = {p: p.read_bytes() for p in (tmp_path / "out").iterdir()}
+    config.sweep.batch_size = 1  # changes nothing
+    sweep_setup.make(config, tmp_path / "out")
+    config.task.acceleration = 8.0
+    message = r"another sweep: task\.acceleration is 8\.0, was 4\.0; give another"
+    with pytest.raises(ValueError, match=message):
+        sweep_setup.make(config, tmp_path / "out")
+    assert before == {p: p.read_bytes() for p in (tmp_path / "out").iterdir()}
+    with pytest.raises(ValueError, match="holds a sweep"):
+        run.run(config, tmp_path / "out")
+
+
+def test_weights_of_another_training_are_refused(config, tmp_path, counted):
+    path = tmp_path / "prior.safetensors"
+    spec, params = priors.load(config.prior.path)
+    priors.save(path, spec, params)
+    config.prior.path = str(path)
+    sweep_into(config, tmp_path / "out")
+    priors.save(path, spec, jax.tree.map(lambda v: v + 1, params))
+    with pytest.raises(ValueError, match="not those that"):
+        sweep_setup.make(config, tmp_path / "out")
+
+
+def test_a_second_process_is_refused(config, tmp_path, counted):
+    made = sweep_setup.make(config, tmp_path)
+    with locks.present(tmp_path / ".lock") as first:
+        assert first.alone
+        with pytest.raises(ValueError, match="another process"):
+            sweep.run(made)
+
+
+def test_a_scan_without_a_reference_is_refused(config, tmp_path, monkeypatch):
+    made = factory.build(config)
+    facts = made.measurements.__dict__ | {"reference": None}
+    bare = type(made.measurements)(**facts)
+    monkeypatch.setattr(factory, "build", lambda _: made._replace(measurements=bare))
+    with pytest.raises(ValueError, match="no reference to compare with"):
+        sweep_setup.make(config, tmp_path / "out")
+
+
+def test_warnings_name_the_split_and_what_the_prior_has_met(config, tmp_path, prior):
+    config.data.split, config.data.subject = "test", "colin27"
+    notes = sweep_setup.make(config, tmp_path / "out").notes
+    assert notes[0] == "chosen on embedded sample: test/colin27, 3 images"
+    assert notes[1].startswith("WARNING: this is the test split")
+    config.data.split, config.data.subject = "train", "itk_mprage"
+    spec, params = priors.load(prior)
+    spec.training["met"] = "itk_mprage"
+    config.prior.path = str(tmp_path / "met.safetensors")
+    priors.save(config.prior.path, spec, params)
+    notes = sweep_setup.make(config, tmp_path / "out").notes
+    assert "was trained on itk_mprage" in notes[1] and len(notes) == 2
+
+
+def test_the_readme_s_command_and_run_on_its_best(prior, tmp_path):
+    (words,) = commands_of_readme("sweep")
+    words[words.index("configs/mri_brats.py")] = f"{ROOT}/mri_brats.py:smoke"
+    words += [f"--config.prior.path={prior}", "--config.task.acceleration=8"]
+    words += ["--config.sampler.n_steps=2", "--config.method=mgdm_no_ir"]
+    done = command_server.run("sweep", *words, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "candidate/s" in done.err or "s/candidate" in done.err
+    table = tmp_path / "runs" / "sweep" / "sweep.csv"
+    best = sweep_table.best(sweep_table.read(table))
+    words = ["--config=runs/sweep/best.py", "--workdir=run"]
+    done = command_server.run("run", *words, cwd=tmp_path)
+    assert done.code == 0, done.err
+    facts = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert facts["psnr_mean"] == pytest.approx(best.psnr_mean, rel=1e-4)
+    assert facts["nfe"] == best.nfe and facts["nominal_acceleration"] > 6
+
+
+@pytest.fixture
+def bayesian_config(config):
+    pytest.importorskip("optuna")
+    config.sweep.strategy, config.sweep.zeta = "bayesian", (0.1, 10.0)
+    config.sweep.n_trials, config.sweep.batch_size = 13, 4
+    return config
+
+
+def test_a_killed_study_goes_on_as_if_nothing_had_been(
+    bayesian_config, tmp_path, monkeypatch, counted
+):
+    whole = sweep_into(bayesian_config, tmp_path / "whole")
+    assert len(counted) == len(set(counted)) == len(whole) == 13
+    counted.clear()
+    tell, n_told = bayesian.Study.tell, []
+
+    def killed(study, trials, rows):
+        if len(n_told) == 2:  # after half of the third batch
+            tell(study, trials[:2], rows[:2])
+            raise KeyboardInterrupt
+        n_told.append(tell(study, trials, rows))
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(bayesian.Study, "tell", killed)
+        sweep_into(bayesian_config, tmp_path / "killed")
+    assert sweep_into(bayesian_config, tmp_path / "killed") == whole
+    assert len(set(counted)) == 13
+    first, second = (tmp_path / x / "sweep.csv" for x in ("whole", "killed"))
+    assert first.read_bytes() == second.read_bytes()
+    best = sweep_table.best(whole)
+    assert best.zeta == pytest.approx(0.3, rel=0.5) and best.rho < 0.1
+
+
+def test_processes_share_a_study(bayesian_config, tmp_path, counted):
+    """Threads here: a lock of one open file excludes every other."""
+    bayesian_config.sweep.n_steps = (2, 3)
+    made = [sweep_setup.make(bayesian_config, tmp_path / "out") for _ in range(2)]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        tables = list(pool.map(sweep.run, made))
+    assert len(counted) == len(set(counted)) == 26
+    rows = sweep_table.read(tmp_path / "out" / "sweep.csv")
+    assert sorted(row.key for row in rows) == sorted(counted)
+    assert rows in tables
+
+
+def test_without_optuna_it_is_said_what_to_install(
+    config, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    config.sweep.strategy, config.sweep.zeta = "bayesian", (0.1, 10.0)
+    with pytest.raises(SystemExit) as left, commands.one_line_errors():
+        sweep.main(config, str(tmp_path / "out"))
+    assert left.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: sweep.strategy=bayesian needs optuna; pip install mgdm-jax[sweep].\n"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def columns(rows):
+    values = zip(*rows, strict=True)
+    return {k: np.array(v) for k, v in zip(Row._fields, values, strict=True)}
+
+
+def test_maps_are_the_best_over_the_rest():
+    rows = [
+        formula(20, zeta, 0.1, rho, eta)._replace(ssim_mean=zeta + rho + eta)
+        for zeta in (0.1, 1.0, 10.0)
+        for rho in (0.0, 0.1)
+        for eta in (0.5, 1.0)
+    ]
+    fig = sweep_figures.heat_map(columns(rows), "zeta", "rho", "note")
+    shown = [ax for ax in fig.axes if ax.images]
+    assert [ax.get_title().split(",")[0] for ax in shown] == ["PSNR / dB", "SSIM"]
+    want = [[zeta + rho + 1.0 for zeta in (0.1, 1.0, 10.0)] for rho in (0.0, 0.1)]
+    np.testing.assert_allclose(shown[1].images[0].get_array(), want)
+    assert [t.get_text() for t in shown[0].get_xticklabels()] == ["0.1", "1", "10"]
+    scattered = sweep_figures.heat_map(columns(rows[:3]), "rho", "eta")
+    assert not any(ax.images for ax in scattered.axes)
+
+
+def test_sensitivity_around_the_best_row():
+    rows = [formula(20, z, 0.1, r, 1.0) for z in (0.1, 0.3, 1.0) for r in (0.0, 0.1, 1)]
+    fig = sweep_figures.sensitivity(columns(rows), "rho")
+    lines = {line.get_label(): line for line in fig.axes[0].get_lines()}
+    x, y = lines["rest as in the best row"].get_data()
+    np.testing.assert_array_equal(x, [0, 0.1, 1])
+    np.testing.assert_array_equal(y, [row.psnr_mean for row in rows[3:6]])
+    np.testing.assert_array_equal(lines["best over the rest"].get_ydata(), y)
+
+
+def test_blank_references_have_no_part_in_the_means():
+    psnr = np.array([[20.0, -np.inf, 30.0], [10.0, -np.inf, 10.0]])
+    outcome = evaluation.Outcome(
+        metrics.Scores(psnr=psnr, ssim=psnr / 40, nmse=psnr),
+        data_residual=np.full((2, 3), 0.5),
+        diverged=np.array([[False, True, True], [False, False, False]]),
+    )
+    numbers = [sweeps.Numbers(0.1, 0.2, 0.3, eta) for eta in (0.4, 0.5)]
+    seen = np.array([True, False, True])
+    first, second = sweep_table.rows_of(numbers, 20, 40, outcome, seen)
+    assert first == Row(20, 0.1, 0.2, 0.3, 0.4, 25, 5, 0.625, 0.125, 2, 40, 0.5)
+    assert second.key == (20, *numbers[1]) and second.psnr_mean == 10
+
+
+def test_a_damaged_table_is_named(tmp_path):
+    path = tmp_path / "sweep.csv"
+    sweep_table.write(path, [formula(5, 0.1, 0.1, 0.0, 1.0)])
+    assert sweep_table.read(path) == [formula(5, 0.1, 0.1, 0.0, 1.0)]
+    assert path.read_text().startswith("n_steps,zeta,lam,rho,eta,psnr_mean,")
+    path.write_text("image,psnr\n1,2\n")
+    with pytest.raises(ValueError, match="no table of a sweep"):
+        sweep_table.read(path)
