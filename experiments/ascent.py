@@ -17,7 +17,7 @@ MIN_GAIN = 0.05
 """A stride that gains less, in dB, is the last of its coordinate."""
 
 CLIFF = 3.0
-"""A stride of ζ that loses more, in dB, leads into divergence; others are nearer."""
+"""An upward stride that loses more, in dB, leads into divergence: keep from it."""
 
 
 def attempt(
@@ -75,16 +75,16 @@ def climb(
 
 
 def retreat(evaluate: Callable, best: dict, tried: list[dict]) -> dict:
-    """Return the best numbers, ζ a stride lower where a stride higher falls off."""
-    if not best["zeta"]:
-        return best
-    factor = STRIDE["zeta"]
-    above = value_of(evaluate, tried, best | {"zeta": best["zeta"] * factor})
-    if above > value_of(evaluate, tried, best) - CLIFF:
-        return best
-    lower = best | {"zeta": best["zeta"] / factor}
-    value_of(evaluate, tried, lower)
-    return lower
+    """Return the numbers, ζ or ρ a stride lower where a stride higher falls off."""
+    for name in ("zeta", "rho"):
+        value, stride = best[name], STRIDE[name]
+        if not value:
+            continue
+        above = value_of(evaluate, tried, best | {name: value * stride})
+        if above < value_of(evaluate, tried, best) - CLIFF:
+            best = best | {name: value / stride}
+            value_of(evaluate, tried, best)
+    return best
 
 
 def value_of(evaluate: Callable, tried: list[dict], numbers: dict) -> float:
