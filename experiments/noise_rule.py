@@ -45,6 +45,7 @@ def main(argv: list[str]) -> None:
     del argv
     config = ct_lidc.get_config()
     config.method = "mgdm_no_ir"
+    config.prior.path = "experiments/weights/chest_ct_held_back.safetensors"
     config.data.split, config.data.subject = "train", "lung1"
     config.data.n_images, config.sampler.n_steps = _SLICES.value, _STEPS.value
     peak = float(factory.build(config).measurements.measurement.max())
