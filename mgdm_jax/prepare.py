@@ -30,7 +30,7 @@ from typing import Any
 from absl import flags
 from tqdm import tqdm
 
-from mgdm_jax import commands
+from mgdm_jax import aside, commands
 from mgdm_jax.data import fastmri, jobs, prepared, readers, volumes
 
 SHARES = ("train=0.8", "validation=0.1", "test=0.1")
@@ -54,7 +54,7 @@ def prepare(
         jobs.SlicesJob(v, prepared.split_of(v.subject, shares), reader, folder)
         for v in _found(reader, root)
     ]
-    entries = _finish(work, folder, workers)
+    entries = _finish(work, workers)
     parts = [folder / entry.pop("output") for entry in entries if "output" in entry]
     prepared.merge(out, parts, reader.name)
     manifest = {"reader": dataclasses.asdict(reader), "shares": dict(shares)}
@@ -82,7 +82,7 @@ def prepare_measured(
         for v in _found(readers.make("fastmri", None, "crop", "mr"), root)
     ]
     manifest: dict = {"sampling": sampling and dataclasses.asdict(sampling)}
-    manifest |= {"shares": dict(shares), "volumes": _finish(work, out, workers)}
+    manifest |= {"shares": dict(shares), "volumes": _finish(work, workers)}
     jobs.write_text(manifest_path(out), json.dumps(manifest, indent=1))
     return manifest
 
@@ -99,9 +99,8 @@ def _found(reader: readers.Reader, root: Path) -> list[volumes.Volume]:
     return found
 
 
-def _finish(work: Sequence[Any], folder: Path, workers: int) -> list[dict]:
+def _finish(work: Sequence[Any], workers: int) -> list[dict]:
     """Return the manifest's entries of all jobs, in the order of the volumes' names."""
-    folder.mkdir(exist_ok=True)
     entries = []
     with tqdm(total=len(work), unit="volume", desc="prepare") as bar:
         for entry in _each(work, workers):
@@ -185,8 +184,7 @@ def _run(name: str, given: flags.FlagValues) -> str:
     root, out = Path(str(given["in"].value)), Path(given.out)
     if not root.is_dir():
         raise ValueError(f"{root} is no folder; --in names the data set's.")
-    if not os.access(out.parent, os.W_OK):
-        raise ValueError(f"{out.parent} is no folder that can be written to.")
+    aside.check(out)
     if given.measured:
         return _run_measured(name, given, root, out, shares)
     if out.suffix not in (".h5", ".hdf5"):

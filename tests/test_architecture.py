@@ -39,6 +39,7 @@ FENCES = {
 
 LAYERS = {
     "types": set(),
+    "aside": set(),
     "operators": {"types", "operators"},
     "guidance": {"types", "operators", "guidance"},
     "samplers": {"types", "operators", "guidance", "samplers"},
@@ -49,7 +50,7 @@ LAYERS = {
     "sweeps": {"types"},
     "devices": set(),
     "training": {"types", "denoisers"},
-    "data": {"data", "operators"},
+    "data": {"aside", "data", "operators"},
     "metrics": {"types"},
     "haarpsi": {"types", "metrics"},
     "conventions": {"types", "metrics", "haarpsi"},

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mgdm_jax import aside
 from mgdm_jax.data import fastmri, hdf5, prepared, readers, volumes
 
 
@@ -119,9 +120,8 @@ def key(job: SlicesJob | MeasuredJob) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(text)
-    os.replace(aside, path)
+    with aside.replacing(path) as part:
+        part.write_text(text)
 
 
 def _source(path: str) -> dict:
