@@ -15,6 +15,7 @@ from ml_collections import config_flags
 from tqdm import tqdm
 
 from mgdm_jax import (
+    aside,
     commands,
     factory,
     hyperparameters,
@@ -37,6 +38,7 @@ def run(config: Config, workdir: Path) -> dict:
         raise ValueError(f"{workdir} is a file; give a folder as --workdir.")
     if (workdir / "metrics.json").exists():
         raise ValueError(f"{workdir} holds a finished run; give another --workdir.")
+    aside.check_inside(workdir)
     ranges.check(config)
     methods.make_process(config)  # an unknown method has no numbers either
     guidance = hyperparameters.resolve(config)
