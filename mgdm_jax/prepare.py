@@ -89,7 +89,7 @@ def prepare_measured(
 
 def manifest_path(out: Path) -> Path:
     """Return where the manifest of a prepared file, or folder, lies."""
-    return out.with_suffix(".manifest.json")
+    return out.with_name(f"{out.name}.manifest.json")
 
 
 def _found(reader: readers.Reader, root: Path) -> list[volumes.Volume]:

@@ -51,14 +51,14 @@ def test_subjects_slices_and_checksums(tmp_path, rng):
         split = prepared.split_of(subject, SHARES)
         assert set(found["split"][rows].astype(str)) == {split}
     entries = {entry["subject"]: entry for entry in manifest["volumes"]}
-    assert json.loads((tmp_path / "chests.manifest.json").read_text()) == manifest
+    assert json.loads((tmp_path / "chests.h5.manifest.json").read_text()) == manifest
     for subject, entry in entries.items():
         rows = subjects == subject
         assert entry["images_sha256"] == prepared.digest(found["images"][rows])
         assert len(entry["sources"]) == 2 and "output" not in entry
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "chests.h5",
-        "chests.manifest.json",
+        "chests.h5.manifest.json",
         "in",
     ]
 
@@ -332,3 +332,8 @@ def test_own_masks_of_a_wider_field_reach_the_operator(tmp_path):
     np.testing.assert_allclose(explained, found.measurement[0], atol=1e-4)
     with pytest.raises(ValueError, match="not larger than the k-space of 64x48"):
         factory.load_measurements(config, (64, 64, 2))
+
+
+def test_every_output_has_a_manifest_of_its_own(tmp_path):
+    names = ("k", "k.4x", "k.8x", "k.h5", "k.hdf5")
+    assert len({prepare.manifest_path(tmp_path / name) for name in names}) == len(names)
