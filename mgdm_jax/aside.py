@@ -34,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path = _behind_links(path)
     part = _hidden(path)
-    with _inside(path.parent):
+    with inside(path.parent):
         try:
             with _blaming(path, part):
                 yield part
@@ -53,7 +53,7 @@ def filling(folder: Path, last: str) -> Iterator[Path]:
       OSError: if that cannot be done.
     """
     part = _hidden(folder / "part")
-    with _inside(folder):
+    with inside(folder):
         try:
             with _blaming(folder, part):
                 part.mkdir()
@@ -100,7 +100,7 @@ def check_inside(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _inside(folder: Path) -> Iterator[None]:
+def inside(folder: Path) -> Iterator[None]:
     """Make a folder and those above it; what stays empty of them is gone afterwards."""
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)

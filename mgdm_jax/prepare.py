@@ -54,6 +54,8 @@ def prepare(
         jobs.SlicesJob(v, prepared.split_of(v.subject, shares), reader, folder)
         for v in _found(reader, root)
     ]
+    jobs.check_parts(folder)
+    jobs.check_unread(work, [out, manifest_path(out)])
     entries = _finish(work, workers)
     parts = [folder / entry.pop("output") for entry in entries if "output" in entry]
     prepared.merge(out, parts, reader.name)
@@ -70,17 +72,27 @@ def prepare_measured(
     shares: Mapping[str, float],
     sampling: fastmri.Sampling | None,
     workers: int,
+    *,
+    overwrite: bool = False,
 ) -> dict:
     """Write fastMRI's own k-space of every volume into a folder; return the manifest.
 
+    What an earlier preparation left in the folder is replaced, or kept where nothing
+    changed; other files only where they may be overwritten.
+
     Raises:
-      ValueError: with one line, if no volume can be prepared.
+      ValueError: with one line, if no volume can be prepared, or something else would
+        be replaced.
       OSError: if a file cannot be written; what was finished is kept.
     """
     work = [
         jobs.MeasuredJob(v, prepared.split_of(v.subject, shares), out, sampling)
         for v in _found(readers.make("fastmri", None, "crop", "mr"), root)
     ]
+    outputs = [job.output for job in work]
+    if not overwrite:
+        jobs.check_ours(outputs)
+    jobs.check_unread(work, [*outputs, manifest_path(out)])
     manifest: dict = {"sampling": sampling and dataclasses.asdict(sampling)}
     manifest |= {"shares": dict(shares), "volumes": _finish(work, workers)}
     jobs.write_text(manifest_path(out), json.dumps(manifest, indent=1))
@@ -189,8 +201,11 @@ def _run(name: str, given: flags.FlagValues) -> str:
         return _run_measured(name, given, root, out, shares)
     if out.suffix not in (".h5", ".hdf5"):
         raise ValueError(f"--out must end in .h5, got {out}.")
-    if out.exists() and not given.overwrite:
-        raise ValueError(f"{out} exists; give another --out, or --overwrite.")
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder; give another --out.")
+    for path in (out, manifest_path(out)):
+        if path.exists() and not given.overwrite:
+            raise ValueError(f"{path} exists; give another --out, or --overwrite.")
     entries = prepare(reader, root, out, shares, given.workers)["volumes"]
     counts = [
         f"{split} {count.slices} of {count.subjects} subjects"
@@ -208,13 +223,25 @@ def _run_measured(
 ) -> str:
     if name != "fastmri" or given.size:
         raise ValueError("--measured is for fastmri, without --size.")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; with --measured --out names a folder.")
+    _check_apart(root, out)
     if manifest_path(out).exists() and not given.overwrite:
         raise ValueError(f"{out} is complete; give another --out, or --overwrite.")
     sampling = None
     if given.acceleration is not None:
         sampling = fastmri.Sampling(given.mask, given.acceleration, given.seed)
-    entries = prepare_measured(root, out, shares, sampling, given.workers)["volumes"]
+    entries = prepare_measured(
+        root, out, shares, sampling, given.workers, overwrite=given.overwrite
+    )["volumes"]
     return f"wrote {out}{_left_out(entries, out)}\n"
+
+
+def _check_apart(root: Path, out: Path) -> None:
+    """Refuse folders of which one is, or lies in, the other."""
+    here, there = root.resolve(), out.resolve()
+    if here.is_relative_to(there) or there.is_relative_to(here):
+        raise ValueError(f"--out {out} and --in {root} overlap; give another --out.")
 
 
 def _left_out(entries: list[dict], out: Path) -> str:

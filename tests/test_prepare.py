@@ -308,6 +308,48 @@ def test_measured_k_space_of_a_folder(tmp_path, rng):
     assert hashes[0] != hashes[1]
 
 
+def write_knee(path, rng, patient="p"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = rng.random((1, 64, 40))
+    scanner_files.write_fastmri(path, image, recon=(32, 32), patient=patient)
+
+
+SAMPLING = fastmri.Sampling("equispaced", 2, 0)
+
+
+def measure(tmp_path, out="out", **options):
+    return prepare.prepare_measured(
+        tmp_path / "in", tmp_path / out, SHARES, SAMPLING, 1, **options
+    )
+
+
+def test_what_is_not_ours_is_overwritten_only_if_asked(tmp_path, rng):
+    write_knee(tmp_path / "in" / "k.h5", rng)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "k.h5").write_text("mine")
+    with pytest.raises(ValueError, match=r"out/k\.h5 exists and is none of"):
+        measure(tmp_path)
+    assert (tmp_path / "out" / "k.h5").read_text() == "mine"
+    measure(tmp_path, overwrite=True)
+    assert h5py.is_hdf5(tmp_path / "out" / "k.h5")
+
+
+@pytest.mark.parametrize("writes", [jobs.hdf5, jobs])
+def test_a_volume_interrupted_while_it_is_written_is_ours(
+    tmp_path, rng, monkeypatch, writes
+):
+    """Before the file, or between the file and its note."""
+    write_knee(tmp_path / "in" / "k.h5", rng)
+    name = "write" if writes is jobs.hdf5 else "_source"
+    with monkeypatch.context() as patched:
+        patched.setattr(writes, name, lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            measure(tmp_path)
+    assert (tmp_path / "out").exists() == (writes is jobs)
+    (entry,) = measure(tmp_path)["volumes"]
+    assert entry["key"] != "unfinished" and entry["slices"] == 1
+
+
 def test_own_masks_of_a_wider_field_reach_the_operator(tmp_path):
     """An object inside the prior's field explains k-space; a wider prior is refused."""
     size, columns = (64, 32), 48
@@ -331,6 +373,7 @@ def test_own_masks_of_a_wider_field_reach_the_operator(tmp_path):
     )
     np.testing.assert_allclose(explained, found.measurement[0], atol=1e-4)
     with pytest.raises(ValueError, match="not larger than the k-space of 64x48"):
+        factory.load_measurements(config, (64, 64, 2))
         factory.load_measurements(config, (64, 64, 2))
 
 
