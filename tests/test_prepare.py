@@ -323,6 +323,15 @@ def measure(tmp_path, out="out", **options):
     )
 
 
+def test_volumes_of_one_name_in_two_folders_are_two(tmp_path, rng):
+    for folder in ("a", "b"):
+        write_knee(tmp_path / "in" / folder / "k.h5", rng)
+    entries = measure(tmp_path)["volumes"]
+    assert [entry["output"] for entry in entries] == ["a/k.h5", "b/k.h5"]
+    both = [contents(tmp_path / "out" / e["output"])["kspace"] for e in entries]
+    assert (both[0] != both[1]).any()
+
+
 def test_what_is_not_ours_is_overwritten_only_if_asked(tmp_path, rng):
     write_knee(tmp_path / "in" / "k.h5", rng)
     (tmp_path / "out").mkdir()

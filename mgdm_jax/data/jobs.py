@@ -108,7 +108,8 @@ def run(job: SlicesJob | MeasuredJob) -> dict:
     except Exception as error:  # a damaged file raises whatever its library likes
         reason = " ".join(str(error).split()) or type(error).__name__
         return entry | {"skipped": reason}
-    entry |= {"split": job.split, "key": key(job), "output": output.name}
+    entry |= {"split": job.split, "key": key(job)}
+    entry["output"] = output.relative_to(job.folder).as_posix()
     with aside.inside(output.parent), _claimed(output, entry):
         entry |= job.write(contents)
         entry["sources"] = [_source(path) for path in volume.paths]
