@@ -56,8 +56,10 @@ def prepare(
     ]
     jobs.check_parts(folder)
     jobs.check_unread(work, [out, manifest_path(out)])
-    entries = _finish(work, workers)
-    parts = [folder / entry.pop("output") for entry in entries if "output" in entry]
+    finished = _finish(work, workers)
+    entries, parts = jobs.alike(finished, folder)
+    odd = (entry for entry in entries if "skipped" in entry and entry not in finished)
+    sys.stderr.writelines(f"{_line(entry)}\n" for entry in odd)
     prepared.merge(out, parts, reader.name)
     manifest = {"reader": dataclasses.asdict(reader), "shares": dict(shares)}
     manifest["volumes"] = entries
@@ -119,7 +121,7 @@ def _finish(work: Sequence[Any], workers: int) -> list[dict]:
             bar.update()
             entries.append(entry)
             if "skipped" in entry:
-                bar.write(f"left out {entry['volume']}: {entry['skipped']}", sys.stderr)
+                bar.write(_line(entry), sys.stderr)
     entries.sort(key=lambda entry: entry["volume"])
     if all("skipped" in entry for entry in entries):
         raise ValueError(
@@ -127,6 +129,10 @@ def _finish(work: Sequence[Any], workers: int) -> list[dict]:
             f"{entries[0]['skipped']}"
         )
     return entries
+
+
+def _line(entry: dict) -> str:
+    return f"left out {entry['volume']}: {entry['skipped']}"
 
 
 def _each(work: Sequence[Any], workers: int) -> Iterator[dict]:

@@ -127,13 +127,34 @@ def test_broken_volumes_are_left_out_with_a_line(tmp_path, rng, capsys):
     assert set(contents(out)["subject"].astype(str)) == {"patient-0"}
 
 
+def test_volumes_unlike_most_are_left_out_with_a_line(tmp_path, rng, capsys):
+    write_chests(tmp_path / "in", rng, n=2)
+    for patient, size, modality in (("wide", 24, "CT"), ("brain", 16, "MR")):
+        slices, _ = scanner_files.ct_series(rng, n=2, size=size, patient=patient)
+        for ds in slices:
+            ds.Modality = modality
+        scanner_files.save_all(tmp_path / "in" / patient, slices)
+    out, any_size = tmp_path / "out.h5", readers.make("dicom", None, "auto", "mr")
+    manifest = prepare.prepare(any_size, tmp_path / "in", out, SHARES, workers=1)
+    skipped = {e["subject"]: e for e in manifest["volumes"] if "skipped" in e}
+    assert set(skipped) == {"wide", "brain"}
+    assert "24x24" in skipped["wide"]["skipped"]
+    assert "the scanner's units" in skipped["brain"]["skipped"]
+    lines = capsys.readouterr().err.splitlines()
+    for entry in skipped.values():
+        assert f"left out {entry['volume']}: {entry['skipped']}" in lines
+        assert "slices" not in entry and "--size" in entry["skipped"]
+    found = contents(out)
+    assert set(found["subject"].astype(str)) == {"patient-0", "patient-1"}
+
+
 def test_nothing_usable_writes_nothing(tmp_path, rng):
     write_chests(tmp_path / "in", rng, n=1)
     for path in (tmp_path / "in" / "0").iterdir():
         path.write_bytes(path.read_bytes()[:-400])
     with pytest.raises(ValueError, match="none of 1 volumes can be used"):
         prepare.prepare(reader(), tmp_path / "in", tmp_path / "o.h5", SHARES, 1)
-    assert not (tmp_path / "o.h5").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]
     with pytest.raises(ValueError, match="holds no volume that lidc knows"):
         (tmp_path / "empty").mkdir()
         prepare.prepare(reader(), tmp_path / "empty", tmp_path / "o.h5", SHARES, 1)

@@ -4,6 +4,7 @@ A job reads and writes; `run` returns its entry of the manifest: what the volume
 made of and became, or why it was left out.
 """
 
+import collections
 import contextlib
 import dataclasses
 import hashlib
@@ -115,6 +116,32 @@ def run(job: SlicesJob | MeasuredJob) -> dict:
         entry["sources"] = [_source(path) for path in volume.paths]
         write_text(_note(output), json.dumps(entry))
     return entry
+
+
+def alike(entries: Sequence[dict], folder: Path) -> tuple[list[dict], list[Path]]:
+    """Return the entries without outputs, and the parts of the kind most volumes are.
+
+    The others, which one file cannot hold beside them, become entries that say so.
+
+    Args:
+      entries: of `run`, some with an output.
+      folder: of the parts.
+    """
+    parts = [folder / entry["output"] for entry in entries if "output" in entry]
+    kinds = {part: prepared.kind(part) for part in parts}
+    usual = collections.Counter(kinds.values()).most_common(1)[0][0]
+    kept = []
+    for entry in entries:
+        kind = kinds.get(folder / entry.get("output", ""), usual)
+        entry = {name: value for name, value in entry.items() if name != "output"}
+        if kind != usual:
+            entry = {name: entry[name] for name in ("volume", "subject")}
+            entry["skipped"] = (
+                f"its images are {kind}, those of most volumes {usual}; give one "
+                "--size for all, or prepare them apart."
+            )
+        kept.append(entry)
+    return kept, [part for part in parts if kinds[part] == usual]
 
 
 def check_unread(

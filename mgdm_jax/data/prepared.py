@@ -128,6 +128,14 @@ def merge(path: Path, parts: Sequence[Path], source: str) -> None:
                 _append(file, images[()], columns)
 
 
+def kind(path: Path) -> str:
+    """Return size, type and units of a file's images: what files to merge share."""
+    with h5py.File(path, "r") as file:
+        images: Any = file["images"]
+        h, w = images.shape[1:]
+        return f"{h}x{w} {images.dtype} ({file.attrs['units']})"
+
+
 def is_prepared(path: str | os.PathLike[str]) -> bool:
     """Return whether the file is an HDF5 file of prepared images."""
     try:
