@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from mgdm_jax import commands, foreign, priors
+from mgdm_jax import aside, commands, foreign, priors
 from mgdm_jax.networks import infer, names, presets
 from mgdm_jax.networks.unet import UNetConfig
 from mgdm_jax.types import Params
@@ -131,6 +131,7 @@ def _run(checkpoint: str, given: flags.FlagValues) -> Path:
     path = Path(given.out) / "prior.safetensors"
     if path.exists() and not given.overwrite:
         raise ValueError(f"{path} exists; give --overwrite to replace it.")
+    aside.check_inside(path.parent)
     if given["from"].value == "diffusers":
         network, params = diffusers(checkpoint)
     else:

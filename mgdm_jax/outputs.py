@@ -5,15 +5,12 @@ volume, its voxels placed by a grid: see `data.geometry` for the axes. Nothing i
 seen half written: files and folders are made aside and renamed.
 """
 
-import os
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from mgdm_jax import __version__, figures, posterior
+from mgdm_jax import __version__, aside, figures, posterior
 from mgdm_jax.data import dicom_files, hdf5, nifti_files, samples
 from mgdm_jax.data.geometry import Geometry
 from mgdm_jax.measurements import Measurements
@@ -61,8 +58,7 @@ def check_target(out: str, overwrite: bool) -> Path:
         raise ValueError(f"{path} exists; give another --out, or --overwrite.")
     if path.is_dir() and any(p.suffix != ".dcm" for p in path.iterdir()):
         raise ValueError(f"{path} holds more than .dcm files; give another --out.")
-    if not os.access(path.parent, os.W_OK):
-        raise ValueError(f"{path.parent} is no folder that can be written to.")
+    aside.check(path)
     return path
 
 
@@ -164,21 +160,21 @@ def write(
     mean = _images(found.mean, scan, plan.units)
     magnitude = np.abs(mean) if np.iscomplexobj(mean) else mean
     about = f"{method}, mean of {len(found.samples)}"
-    match kind:
-        case ".h5":
-            _write_h5(path, found, scan, plan.units)
-        case ".npy":
-            _aside(path, lambda part: np.save(part, mean))
-        case ".png":
-            maps = {"baseline": found.baseline, "mean": found.mean}
-            maps |= {"std": found.std, "null space": found.null_space}
-            _aside(path, lambda part: figures.maps(maps).savefig(part, dpi=110))
-        case ".nii" | ".nii.gz":
-            _aside(
-                path, lambda part: nifti_files.write(part, magnitude, plan.grid, about)
-            )
-        case _:
-            _aside(path, lambda part: _write_dicom(part, magnitude, plan, about))
+    if kind == ".h5":
+        _write_h5(path, found, scan, plan.units)
+        return
+    with aside.replacing(path) as part:
+        match kind:
+            case ".npy":
+                np.save(part, mean)
+            case ".png":
+                maps = {"baseline": found.baseline, "mean": found.mean}
+                maps |= {"std": found.std, "null space": found.null_space}
+                figures.maps(maps).savefig(part, dpi=110)
+            case ".nii" | ".nii.gz":
+                nifti_files.write(part, magnitude, plan.grid, about)
+            case _:
+                _write_dicom(part, magnitude, plan, about)
 
 
 def _images(images: np.ndarray, scan: Measurements, units: str) -> np.ndarray:
@@ -213,22 +209,3 @@ def _write_dicom(part: Path, images: np.ndarray, plan: Plan, about: str) -> None
     units = "HU" if plan.units == "hu" else "US"
     series = dicom_files.Series(plan.modality, units, about, __version__)
     dicom_files.write(part, images, plan.grid, series)
-
-
-def _aside(path: Path, make: Callable[[Path], object]) -> None:
-    """Make a file or folder under another name and rename it to `path`."""
-    path = path.resolve() if path.is_dir() else path  # behind a link, in its own place
-    kind = form(path)
-    name, end = path.name.removesuffix(kind), ".part" if kind == FOLDER else kind
-    part = path.with_name(f".{name}.{os.getpid()}{end}")
-    old = path.with_name(f".{name}.{os.getpid()}.old")
-    try:
-        make(part)
-        if path.is_dir():  # a folder is not replaced in one go
-            os.replace(path, old)
-        os.replace(part, path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        if part.is_file():
-            part.unlink()
-    shutil.rmtree(old, ignore_errors=True)

@@ -30,7 +30,7 @@ from typing import Any
 from absl import flags
 from tqdm import tqdm
 
-from mgdm_jax import commands
+from mgdm_jax import aside, commands
 from mgdm_jax.data import fastmri, jobs, prepared, readers, volumes
 
 SHARES = ("train=0.8", "validation=0.1", "test=0.1")
@@ -54,8 +54,12 @@ def prepare(
         jobs.SlicesJob(v, prepared.split_of(v.subject, shares), reader, folder)
         for v in _found(reader, root)
     ]
-    entries = _finish(work, folder, workers)
-    parts = [folder / entry.pop("output") for entry in entries if "output" in entry]
+    jobs.check_parts(folder)
+    jobs.check_unread(work, [out, manifest_path(out)])
+    finished = _finish(work, workers)
+    entries, parts = jobs.alike(finished, folder)
+    odd = (entry for entry in entries if "skipped" in entry and entry not in finished)
+    sys.stderr.writelines(f"{_line(entry)}\n" for entry in odd)
     prepared.merge(out, parts, reader.name)
     manifest = {"reader": dataclasses.asdict(reader), "shares": dict(shares)}
     manifest["volumes"] = entries
@@ -70,26 +74,36 @@ def prepare_measured(
     shares: Mapping[str, float],
     sampling: fastmri.Sampling | None,
     workers: int,
+    *,
+    overwrite: bool = False,
 ) -> dict:
     """Write fastMRI's own k-space of every volume into a folder; return the manifest.
 
+    What an earlier preparation left in the folder is replaced, or kept where nothing
+    changed; other files only where they may be overwritten.
+
     Raises:
-      ValueError: with one line, if no volume can be prepared.
+      ValueError: with one line, if no volume can be prepared, or something else would
+        be replaced.
       OSError: if a file cannot be written; what was finished is kept.
     """
     work = [
         jobs.MeasuredJob(v, prepared.split_of(v.subject, shares), out, sampling)
         for v in _found(readers.make("fastmri", None, "crop", "mr"), root)
     ]
+    outputs = [job.output for job in work]
+    if not overwrite:
+        jobs.check_ours(outputs)
+    jobs.check_unread(work, [*outputs, manifest_path(out)])
     manifest: dict = {"sampling": sampling and dataclasses.asdict(sampling)}
-    manifest |= {"shares": dict(shares), "volumes": _finish(work, out, workers)}
+    manifest |= {"shares": dict(shares), "volumes": _finish(work, workers)}
     jobs.write_text(manifest_path(out), json.dumps(manifest, indent=1))
     return manifest
 
 
 def manifest_path(out: Path) -> Path:
     """Return where the manifest of a prepared file, or folder, lies."""
-    return out.with_suffix(".manifest.json")
+    return out.with_name(f"{out.name}.manifest.json")
 
 
 def _found(reader: readers.Reader, root: Path) -> list[volumes.Volume]:
@@ -99,16 +113,15 @@ def _found(reader: readers.Reader, root: Path) -> list[volumes.Volume]:
     return found
 
 
-def _finish(work: Sequence[Any], folder: Path, workers: int) -> list[dict]:
+def _finish(work: Sequence[Any], workers: int) -> list[dict]:
     """Return the manifest's entries of all jobs, in the order of the volumes' names."""
-    folder.mkdir(exist_ok=True)
     entries = []
     with tqdm(total=len(work), unit="volume", desc="prepare") as bar:
         for entry in _each(work, workers):
             bar.update()
             entries.append(entry)
             if "skipped" in entry:
-                bar.write(f"left out {entry['volume']}: {entry['skipped']}", sys.stderr)
+                bar.write(_line(entry), sys.stderr)
     entries.sort(key=lambda entry: entry["volume"])
     if all("skipped" in entry for entry in entries):
         raise ValueError(
@@ -116,6 +129,10 @@ def _finish(work: Sequence[Any], folder: Path, workers: int) -> list[dict]:
             f"{entries[0]['skipped']}"
         )
     return entries
+
+
+def _line(entry: dict) -> str:
+    return f"left out {entry['volume']}: {entry['skipped']}"
 
 
 def _each(work: Sequence[Any], workers: int) -> Iterator[dict]:
@@ -187,14 +204,16 @@ def _run(name: str, given: flags.FlagValues) -> str:
     root, out = Path(str(given["in"].value)), Path(given.out)
     if not root.is_dir():
         raise ValueError(f"{root} is no folder; --in names the data set's.")
-    if not os.access(out.parent, os.W_OK):
-        raise ValueError(f"{out.parent} is no folder that can be written to.")
+    aside.check(out)
     if given.measured:
         return _run_measured(name, given, root, out, shares)
     if out.suffix not in (".h5", ".hdf5"):
         raise ValueError(f"--out must end in .h5, got {out}.")
-    if out.exists() and not given.overwrite:
-        raise ValueError(f"{out} exists; give another --out, or --overwrite.")
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder; give another --out.")
+    for path in (out, manifest_path(out)):
+        if path.exists() and not given.overwrite:
+            raise ValueError(f"{path} exists; give another --out, or --overwrite.")
     entries = prepare(reader, root, out, shares, given.workers)["volumes"]
     counts = [
         f"{split} {count.slices} of {count.subjects} subjects"
@@ -212,13 +231,25 @@ def _run_measured(
 ) -> str:
     if name != "fastmri" or given.size:
         raise ValueError("--measured is for fastmri, without --size.")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; with --measured --out names a folder.")
+    _check_apart(root, out)
     if manifest_path(out).exists() and not given.overwrite:
         raise ValueError(f"{out} is complete; give another --out, or --overwrite.")
     sampling = None
     if given.acceleration is not None:
         sampling = fastmri.Sampling(given.mask, given.acceleration, given.seed)
-    entries = prepare_measured(root, out, shares, sampling, given.workers)["volumes"]
+    entries = prepare_measured(
+        root, out, shares, sampling, given.workers, overwrite=given.overwrite
+    )["volumes"]
     return f"wrote {out}{_left_out(entries, out)}\n"
+
+
+def _check_apart(root: Path, out: Path) -> None:
+    """Refuse folders of which one is, or lies in, the other."""
+    here, there = root.resolve(), out.resolve()
+    if here.is_relative_to(there) or there.is_relative_to(here):
+        raise ValueError(f"--out {out} and --in {root} overlap; give another --out.")
 
 
 def _left_out(entries: list[dict], out: Path) -> str:

@@ -15,6 +15,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import DTypeLike
 
+from mgdm_jax import aside
 from mgdm_jax.types import Params
 
 
@@ -63,17 +64,20 @@ def save(
     params: Params,
     dtype: DTypeLike = np.float16,
 ) -> None:
-    """Write weights, as `dtype`, and the facts; aside first, then renamed."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write weights, as `dtype`, and the facts, whole or not at all.
+
+    Raises:
+      OSError: if the file cannot be written.
+    """
     tensors = {
         name: np.asarray(value, dtype) for name, value in flatten(params).items()
     }
-    aside = path.with_name(path.name + ".tmp")
-    safetensors.numpy.save_file(
-        tensors, aside, metadata={"mgdm_jax": json.dumps(dataclasses.asdict(spec))}
-    )
-    os.replace(aside, path)
+    metadata = {"mgdm_jax": json.dumps(dataclasses.asdict(spec))}
+    with aside.replacing(Path(path)) as part:
+        try:
+            safetensors.numpy.save_file(tensors, part, metadata=metadata)
+        except safetensors.SafetensorError as error:
+            raise OSError(str(error)) from error
 
 
 def shipped() -> tuple[str, ...]:

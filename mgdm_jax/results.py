@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import importlib.metadata
 import json
-import os
 import platform
 import subprocess
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from mgdm_jax import conventions, figures, methods, metrics, strict_json
+from mgdm_jax import aside, conventions, figures, methods, metrics, strict_json
 from mgdm_jax.data import hdf5
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
@@ -111,21 +110,19 @@ def _side_by_side(run: Run) -> dict[str, dict[str, float]]:
 
 
 def write(run: Run, workdir: Path) -> dict:
-    """Write every file of a run and return the summary.
+    """Write every file of a run, or none, and return the summary.
 
     metrics.json comes last: a folder that holds one is complete.
     """
-    workdir.mkdir(parents=True, exist_ok=True)
     facts = summary(run)
-    (workdir / "config.json").write_text(run.config.to_json_best_effort(indent=2))
-    (workdir / "environment.json").write_text(json.dumps(environment(), indent=2))
-    _write_images(run, workdir / "reconstructions.h5")
-    if run.measurements.reference is not None:
-        _write_table(run, workdir / "metrics.csv")
-        _write_panel(run, workdir / "panel.png", facts)
-    aside = workdir / "metrics.json.tmp"
-    aside.write_text(strict_json.dumps(facts, indent=2))
-    os.replace(aside, workdir / "metrics.json")
+    with aside.filling(workdir, last="metrics.json") as part:
+        (part / "config.json").write_text(run.config.to_json_best_effort(indent=2))
+        (part / "environment.json").write_text(json.dumps(environment(), indent=2))
+        _write_images(run, part / "reconstructions.h5")
+        if run.measurements.reference is not None:
+            _write_table(run, part / "metrics.csv")
+            _write_panel(run, part / "panel.png", facts)
+        (part / "metrics.json").write_text(strict_json.dumps(facts, indent=2))
     return facts
 
 

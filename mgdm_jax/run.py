@@ -21,6 +21,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from mgdm_jax import (
+    aside,
     commands,
     console,
     factory,
@@ -52,6 +53,7 @@ def run(
     for name, what in (("metrics.json", "a finished run"), ("sweep.csv", "a sweep")):
         if (workdir / name).exists():
             raise ValueError(f"{workdir} holds {what}; give another --workdir.")
+    aside.check_inside(workdir)
     ranges.check(config)
     methods.make_process(config)  # an unknown method has no numbers either
     guidance = hyperparameters.resolve(config)

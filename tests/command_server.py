@@ -21,11 +21,15 @@ CONTEXT.set_forkserver_preload([f"mgdm_jax.{name}" for name in cli.COMMANDS])
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """What a command left: exit code and streams."""
+    """What a command left: exit code, streams, and the most memory it held, bytes.
+
+    A command that was killed has left no measure of its memory.
+    """
 
     code: int
     out: str
     err: str
+    peak_bytes: int | None
 
 
 def run(module, *words, cwd, max_bytes=None, timeout=300):
@@ -34,20 +38,23 @@ def run(module, *words, cwd, max_bytes=None, timeout=300):
     Args:
       max_bytes: no file may grow beyond it: a full disk.
     """
-    streams = [
-        Path(cwd).with_name(f"{Path(cwd).name}.{name}") for name in ("out", "err")
+    *streams, peak = [
+        Path(cwd).with_name(f"{Path(cwd).name}.{name}")
+        for name in ("out", "err", "peak")
     ]
-    arguments = (module, [str(word) for word in words], cwd, streams, max_bytes)
+    peak.unlink(missing_ok=True)
+    arguments = (module, [str(word) for word in words], cwd, streams, peak, max_bytes)
     process = CONTEXT.Process(target=_command, args=arguments)
     process.start()
     process.join(timeout)
     if process.is_alive():
         process.kill()
         raise TimeoutError(f"{module} {words} takes longer than {timeout} s")
-    return Done(process.exitcode, *(path.read_text() for path in streams))
+    n_bytes = int(peak.read_text()) if peak.exists() else None
+    return Done(process.exitcode, *(path.read_text() for path in streams), n_bytes)
 
 
-def _command(module, words, cwd, streams, max_bytes):
+def _command(module, words, cwd, streams, peak, max_bytes):
     os.chdir(cwd)
     sys.argv = [module, *words]
     for stream, path in zip((1, 2), streams, strict=True):
@@ -55,4 +62,8 @@ def _command(module, words, cwd, streams, max_bytes):
     if max_bytes is not None:
         with contextlib.suppress(ValueError):
             resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
-    importlib.import_module(f"mgdm_jax.{module}").cli()
+    try:
+        importlib.import_module(f"mgdm_jax.{module}").cli()
+    finally:  # a command ends by SystemExit
+        kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak.write_text(str(1024 * kilobytes))

@@ -45,6 +45,7 @@ FENCES = {
 
 LAYERS = {
     "types": set(),
+    "aside": set(),
     "operators": {"types", "operators"},
     "guidance": {"types", "operators", "guidance"},
     "samplers": {"types", "operators", "guidance", "samplers"},
@@ -57,7 +58,7 @@ LAYERS = {
     "locks": set(),
     "devices": set(),
     "training": {"types", "denoisers"},
-    "data": {"data", "operators"},
+    "data": {"aside", "data", "operators"},
     "metrics": {"types"},
     "haarpsi": {"types", "metrics"},
     "conventions": {"types", "metrics", "haarpsi"},

@@ -78,6 +78,10 @@ def reconstruct(*words):
     return ("reconstruct", prior, "--out=out.npy", "--n_steps=2", *words)
 
 
+def measure(*words):
+    return ("prepare", "fastmri", "--in=in", "--measured", "--acceleration=2", *words)
+
+
 def prepare(name, *words):
     return ("prepare", name, "--in=in", "--out=out.h5", "--workers=1", *words)
 
@@ -150,6 +154,36 @@ def a_half_nifti(folder):
     values = np.random.default_rng(0).random((9, 9, 9), np.float32)
     path = scanner_files.write_nifti(folder / "in" / "v.nii.gz", values)
     path.write_bytes(path.read_bytes()[:-100])
+
+
+def knees(folder, *names):
+    """Write fastMRI files below `in`."""
+    image = np.random.default_rng(0).random((1, 32, 24))
+    for name in names:
+        path = folder / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scanner_files.write_fastmri(path, image, recon=(16, 16))
+
+
+def mine(path, text="mine"):
+    """Return what writes a knee and a text of the user's."""
+
+    def write(folder):
+        knees(folder, "file1.h5")
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text)
+
+    return write
+
+
+def one_knee(folder):
+    knees(folder, "file1.h5")
+
+
+def a_link_to_a_knee(folder):
+    knees(folder, "file1.h5")
+    (folder / "out").mkdir()
+    (folder / "out" / "file1.h5").symlink_to(folder / "in" / "file1.h5")
 
 
 def present(folder):
@@ -281,6 +315,53 @@ ROWS = {
         lambda d: (d / "in").mkdir(),
         prepare("brats"),
         "holds no volume that brats knows",
+    ),
+    "measured into its sources": (one_knee, measure("--out=in"), "overlap"),
+    "measured below its sources": (
+        one_knee,
+        measure("--out=in/new", "--overwrite"),
+        "overlap",
+    ),
+    "measured above its sources": (
+        one_knee,
+        measure("--out=.", "--overwrite"),
+        "overlap",
+    ),
+    "measured over a volume": (
+        mine("out/file1.h5"),
+        measure("--out=out"),
+        "out/file1.h5 exists and is none of prepare's",
+    ),
+    "measured over what a link shows": (
+        a_link_to_a_knee,
+        measure("--out=out", "--overwrite"),
+        "would replace in/file1.h5",
+    ),
+    "measured over a note": (
+        mine("out/file1.json", '{"key": 1}'),
+        measure("--out=out"),
+        "out/file1.json exists and is none of prepare's",
+    ),
+    "measured into a file": (mine("out"), measure("--out=out"), "out is a file"),
+    "prepared over a source": (
+        one_knee,
+        ("prepare", "fastmri", "--in=in", "--out=in/file1.h5", "--overwrite"),
+        "in/file1.h5 would replace in/file1.h5",
+    ),
+    "prepared over a manifest": (
+        mine("out.h5.manifest.json"),
+        prepare("fastmri"),
+        "out.h5.manifest.json exists",
+    ),
+    "prepared over a folder": (
+        mine("out.h5/file"),
+        prepare("fastmri", "--overwrite"),
+        "out.h5 is a folder",
+    ),
+    "prepared where others keep files": (
+        mine("out.h5.parts/letter.txt"),
+        prepare("fastmri"),
+        "out.h5.parts/letter.txt is none of prepare's",
     ),
     "output present": (present, reconstruct("--kspace=k.npy"), "out.npy exists"),
     "output in no folder": (

@@ -1,11 +1,15 @@
 """Random and damaged files to every reader, for a minute: one line, never a traceback.
 
 Each reader is fuzzed in a process of its own: a library that crashes takes no more
-than that with it, and is found out by its exit code.
+than that with it, and is found out by its exit code. That the good file is read comes
+first.
 """
 
+import json
 import logging
+import os
 import shutil
+import sys
 import time
 import traceback
 import warnings
@@ -20,6 +24,7 @@ import raw_data
 import scanner_files
 import scipy.io
 import tiny
+from safetensors.numpy import save_file
 
 from mgdm_jax import foreign, priors
 from mgdm_jax.data import (
@@ -33,8 +38,8 @@ from mgdm_jax.data import (
     readers,
 )
 
-SECONDS = 4.0
-"""Spent on each of the fifteen cases."""
+SECONDS = 3.0
+"""Spent on each of the twenty cases."""
 
 RNG = np.random.default_rng(0)
 KSPACE = (RNG.normal(size=(1, 8, 8)) + 1j).astype(np.complex64)
@@ -94,13 +99,49 @@ def write_prepared(path):
     prepared.write(path, prepared.Slices(images, *facts), "s", "v", "test")
 
 
-def prepare(name):
-    """Return what prepares the folder of a file; unusable volumes are entries."""
+def write_brats(path):
+    path.parent.rmdir()
+    scanner_files.write_brats(path.parents[1], path.parent.name, RNG, (8, 8, 80))
+
+
+def write_torch(path):
+    import torch  # pyright: ignore[reportMissingImports]
+
+    torch.save({"a.weight": torch.ones(3, 4), "a.bias": torch.ones(3)}, path)
+
+
+def write_diffusers(path):
+    """Write a folder of UNet2DModel; `checkpoint` damages the tensors of one."""
+    fields = {
+        "_class_name": "UNet2DModel",
+        "sample_size": 32,
+        "in_channels": 1,
+        "out_channels": 1,
+        "block_out_channels": [32, 64],
+        "down_block_types": ["DownBlock2D", "AttnDownBlock2D"],
+        "up_block_types": ["AttnUpBlock2D", "UpBlock2D"],
+        "layers_per_block": 1,
+    }
+    path.write_text(json.dumps(fields))
+    save_file({"x": np.ones(3)}, path.parent / "diffusion_pytorch_model.safetensors")
+
+
+def prepare(name, size=None):
+    """Return what prepares the folder of a file.
+
+    An unusable volume is an entry that says why: a ValueError here.
+    """
 
     def run(path):
-        reader = readers.make(name, None, "auto", "mr")
-        for volume in reader.find(path.parent):
-            jobs.run(jobs.SlicesJob(volume, "test", reader, path.parent.parent))
+        reader = readers.make(name, size, "auto", "mr")
+        found = reader.find(path.parent)
+        if not found:
+            raise ValueError("there is no volume")
+        for volume in found:
+            job = jobs.SlicesJob(volume, "test", reader, path.parents[1] / "parts")
+            entry = jobs.run(job)
+            if "skipped" in entry:
+                raise ValueError(entry["skipped"])
 
     return run
 
@@ -126,11 +167,32 @@ CASES = {
     "prepare nifti": ("v.nii.gz", write_nifti, prepare("nifti")),
     "prepare dicom": ("v.dcm", write_dicom, prepare("dicom")),
     "prepare fastmri": ("k.h5", write_fastmri, prepare("fastmri")),
+    "prepare brats": ("s/s_t1.nii.gz", write_brats, prepare("brats", 16)),
+    "prepare lidc": ("v.dcm", write_dicom, prepare("lidc", 16)),
+    "torch": ("p.pt", write_torch, foreign.read_adm),
+    "diffusers": (
+        "config.json",
+        write_diffusers,
+        lambda path: foreign.read_diffusers(path.parent),
+    ),
 }
 
 
+def is_good(path):
+    return KSPACE.tobytes() in path.read_bytes()
+
+
+BROKEN = {
+    "reads nothing": ("k.h5", write_mri, lambda _: 1 / 0),
+    "wrong error": ("k.h5", write_mri, lambda path: 1 / is_good(path)),
+    "exits": ("k.h5", write_mri, lambda path: is_good(path) or os._exit(3)),
+}
+"""Readers that must be found out."""
+
 FRAGILE = {"mat", "h5", "mri", "ct", "ismrmrd", "prepared", "prepare fastmri"}
 """HDF5 and MATLAB: their C libraries crash on some of it, which nobody can catch."""
+
+FRAGILE |= BROKEN.keys()  # so that what is forgiven there hides no more than crashes
 
 
 def damaged(rng, data):
@@ -151,16 +213,22 @@ def damaged(rng, data):
     return raw.tobytes()
 
 
+def write_and_read(name, folder):
+    """Write the file of a case and read it: nothing is wrong with it."""
+    file, write, read = (CASES | BROKEN)[name]
+    path = folder / "in" / file
+    path.parent.mkdir(parents=True)
+    write(path)
+    (folder / "good").write_bytes(path.read_bytes())
+    read(path)
+
+
 def fuzz(name, folder, seed, end):
     """Damage one file in many ways; leave what went wrong in `found.txt`."""
     warnings.simplefilter("ignore")
     logging.disable()
-    file, write, read = CASES[name]
-    (folder / "in").mkdir(exist_ok=True)
-    path = folder / "in" / file
-    write(path)
-    good = path.read_bytes()
-    read(path)
+    file, _, read = (CASES | BROKEN)[name]
+    path, good = folder / "in" / file, (folder / "good").read_bytes()
     rng = np.random.default_rng(seed)
     while time.time() < end:
         path.write_bytes(damaged(rng, good))
@@ -175,22 +243,52 @@ def fuzz(name, folder, seed, end):
             return
 
 
+def exit_code(function, *arguments):
+    """Run a function in a process of its own and return how that ended."""
+    process = command_server.CONTEXT.Process(target=function, args=arguments)
+    process.start()
+    process.join(60)
+    hangs = process.is_alive()
+    process.kill()
+    assert not hangs
+    return process.exitcode
+
+
+def count_crashes(name, folder, seconds):
+    """Fuzz one case and return how often its library took the process with it."""
+    assert exit_code(write_and_read, name, folder) == 0, "the good file is not read"
+    seed = crashes = 0
+    end = time.time() + seconds
+    while time.time() < end:
+        seed += 1
+        code = exit_code(fuzz, name, folder, seed, end)
+        found = folder / "found.txt"
+        assert not found.exists(), found.read_text()
+        assert code == 0 or (code < 0 and name in FRAGILE), f"exit code {code}"
+        crashes += code < 0
+    return crashes
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_damaged_files(name, tmp_path):
-    seed, end = 0, time.time() + SECONDS
-    while time.time() < end:
-        seed += 1
-        arguments = (name, tmp_path, seed, end)
-        process = command_server.CONTEXT.Process(target=fuzz, args=arguments)
-        process.start()
-        process.join(60)
-        hangs = process.is_alive()
-        process.kill()
-        found = tmp_path / "found.txt"
-        assert not hangs
-        assert not found.exists(), found.read_text()
-        assert process.exitcode == 0 or name in FRAGILE, process.exitcode
+    if name == "torch":
+        pytest.importorskip("torch")
+    crashes = count_crashes(name, tmp_path, SECONDS)
+    sys.stdout.write(f"crashes of {name}: {crashes}")  # pytest -rP shows it
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("reads nothing", "good file is not read"),
+        ("wrong error", "ZeroDivisionError"),
+        ("exits", "exit code 3"),
+    ],
+)
+def test_broken_readers_are_found_out(name, message, tmp_path):
+    with pytest.raises(AssertionError, match=message):
+        count_crashes(name, tmp_path, SECONDS)
 
 
 DTYPES = ("complex64", "float32", "int16", "bool", "S3", "complex128", "float64")

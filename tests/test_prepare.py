@@ -51,14 +51,14 @@ def test_subjects_slices_and_checksums(tmp_path, rng):
         split = prepared.split_of(subject, SHARES)
         assert set(found["split"][rows].astype(str)) == {split}
     entries = {entry["subject"]: entry for entry in manifest["volumes"]}
-    assert json.loads((tmp_path / "chests.manifest.json").read_text()) == manifest
+    assert json.loads((tmp_path / "chests.h5.manifest.json").read_text()) == manifest
     for subject, entry in entries.items():
         rows = subjects == subject
         assert entry["images_sha256"] == prepared.digest(found["images"][rows])
         assert len(entry["sources"]) == 2 and "output" not in entry
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "chests.h5",
-        "chests.manifest.json",
+        "chests.h5.manifest.json",
         "in",
     ]
 
@@ -127,13 +127,34 @@ def test_broken_volumes_are_left_out_with_a_line(tmp_path, rng, capsys):
     assert set(contents(out)["subject"].astype(str)) == {"patient-0"}
 
 
+def test_volumes_unlike_most_are_left_out_with_a_line(tmp_path, rng, capsys):
+    write_chests(tmp_path / "in", rng, n=2)
+    for patient, size, modality in (("wide", 24, "CT"), ("brain", 16, "MR")):
+        slices, _ = scanner_files.ct_series(rng, n=2, size=size, patient=patient)
+        for ds in slices:
+            ds.Modality = modality
+        scanner_files.save_all(tmp_path / "in" / patient, slices)
+    out, any_size = tmp_path / "out.h5", readers.make("dicom", None, "auto", "mr")
+    manifest = prepare.prepare(any_size, tmp_path / "in", out, SHARES, workers=1)
+    skipped = {e["subject"]: e for e in manifest["volumes"] if "skipped" in e}
+    assert set(skipped) == {"wide", "brain"}
+    assert "24x24" in skipped["wide"]["skipped"]
+    assert "the scanner's units" in skipped["brain"]["skipped"]
+    lines = capsys.readouterr().err.splitlines()
+    for entry in skipped.values():
+        assert f"left out {entry['volume']}: {entry['skipped']}" in lines
+        assert "slices" not in entry and "--size" in entry["skipped"]
+    found = contents(out)
+    assert set(found["subject"].astype(str)) == {"patient-0", "patient-1"}
+
+
 def test_nothing_usable_writes_nothing(tmp_path, rng):
     write_chests(tmp_path / "in", rng, n=1)
     for path in (tmp_path / "in" / "0").iterdir():
         path.write_bytes(path.read_bytes()[:-400])
     with pytest.raises(ValueError, match="none of 1 volumes can be used"):
         prepare.prepare(reader(), tmp_path / "in", tmp_path / "o.h5", SHARES, 1)
-    assert not (tmp_path / "o.h5").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]
     with pytest.raises(ValueError, match="holds no volume that lidc knows"):
         (tmp_path / "empty").mkdir()
         prepare.prepare(reader(), tmp_path / "empty", tmp_path / "o.h5", SHARES, 1)
@@ -308,6 +329,57 @@ def test_measured_k_space_of_a_folder(tmp_path, rng):
     assert hashes[0] != hashes[1]
 
 
+def write_knee(path, rng, patient="p"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = rng.random((1, 64, 40))
+    scanner_files.write_fastmri(path, image, recon=(32, 32), patient=patient)
+
+
+SAMPLING = fastmri.Sampling("equispaced", 2, 0)
+
+
+def measure(tmp_path, out="out", **options):
+    return prepare.prepare_measured(
+        tmp_path / "in", tmp_path / out, SHARES, SAMPLING, 1, **options
+    )
+
+
+def test_volumes_of_one_name_in_two_folders_are_two(tmp_path, rng):
+    for folder in ("a", "b"):
+        write_knee(tmp_path / "in" / folder / "k.h5", rng)
+    entries = measure(tmp_path)["volumes"]
+    assert [entry["output"] for entry in entries] == ["a/k.h5", "b/k.h5"]
+    both = [contents(tmp_path / "out" / e["output"])["kspace"] for e in entries]
+    assert (both[0] != both[1]).any()
+
+
+def test_what_is_not_ours_is_overwritten_only_if_asked(tmp_path, rng):
+    write_knee(tmp_path / "in" / "k.h5", rng)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "k.h5").write_text("mine")
+    with pytest.raises(ValueError, match=r"out/k\.h5 exists and is none of"):
+        measure(tmp_path)
+    assert (tmp_path / "out" / "k.h5").read_text() == "mine"
+    measure(tmp_path, overwrite=True)
+    assert h5py.is_hdf5(tmp_path / "out" / "k.h5")
+
+
+@pytest.mark.parametrize("writes", [jobs.hdf5, jobs])
+def test_a_volume_interrupted_while_it_is_written_is_ours(
+    tmp_path, rng, monkeypatch, writes
+):
+    """Before the file, or between the file and its note."""
+    write_knee(tmp_path / "in" / "k.h5", rng)
+    name = "write" if writes is jobs.hdf5 else "_source"
+    with monkeypatch.context() as patched:
+        patched.setattr(writes, name, lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            measure(tmp_path)
+    assert (tmp_path / "out").exists() == (writes is jobs)
+    (entry,) = measure(tmp_path)["volumes"]
+    assert entry["key"] != "unfinished" and entry["slices"] == 1
+
+
 def test_own_masks_of_a_wider_field_reach_the_operator(tmp_path):
     """An object inside the prior's field explains k-space; a wider prior is refused."""
     size, columns = (64, 32), 48
@@ -332,3 +404,9 @@ def test_own_masks_of_a_wider_field_reach_the_operator(tmp_path):
     np.testing.assert_allclose(explained, found.measurement[0], atol=1e-4)
     with pytest.raises(ValueError, match="not larger than the k-space of 64x48"):
         factory.load_measurements(config, (64, 64, 2))
+        factory.load_measurements(config, (64, 64, 2))
+
+
+def test_every_output_has_a_manifest_of_its_own(tmp_path):
+    names = ("k", "k.4x", "k.8x", "k.h5", "k.hdf5")
+    assert len({prepare.manifest_path(tmp_path / name) for name in names}) == len(names)

@@ -7,10 +7,7 @@ import numpy as np
 import pydicom
 from pydicom.pixels.processing import apply_modality_lut
 
-from mgdm_jax.data import prepared, volumes
-
-GAP_TOLERANCE = 0.05
-"""Largest deviation of a distance between slices from their median, relative."""
+from mgdm_jax.data import geometry, prepared, volumes
 
 COSINE_TOLERANCE = 1e-3
 """Largest difference of direction cosines within a series, and from axial."""
@@ -69,9 +66,11 @@ def read(volume: volumes.Volume) -> tuple[np.ndarray, pydicom.Dataset]:
     if not slices:
         raise ValueError("it holds localisers only.")
     _check_alike(slices)
-    positions = np.array([_along_normal(s) for s in slices])
-    order = np.argsort(positions)
-    _check_distances(positions[order])
+    row, column = np.reshape(np.array(slices[0].ImageOrientationPatient, float), (2, 3))
+    origins = np.array([s.ImagePositionPatient for s in slices], float)
+    normal = geometry.normal(row, column)
+    order = np.argsort(origins @ normal, kind="stable")
+    geometry.slice_step(origins[order], lone=normal)
     values = np.stack([_values(slices[i]) for i in order])
     return values, slices[order[0]]
 
@@ -119,26 +118,6 @@ def _check_alike(slices: list[pydicom.Dataset]) -> None:
     cosines = np.array([s.ImageOrientationPatient for s in slices], float)
     if np.ptp(cosines, axis=0).max() > COSINE_TOLERANCE:
         raise ValueError("its slices lie in different planes.")
-
-
-def _along_normal(s: pydicom.Dataset) -> float:
-    """Return the position in mm along the normal, towards the head where axial."""
-    row, column = np.reshape(np.array(s.ImageOrientationPatient, float), (2, 3))
-    return float(np.cross(row, column) @ np.array(s.ImagePositionPatient, float))
-
-
-def _check_distances(positions: np.ndarray) -> None:
-    if len(positions) < 2:
-        return
-    distances = np.diff(positions)
-    if distances.min() <= 0:
-        raise ValueError("two slices lie at the same position.")
-    usual = np.median(distances)
-    if np.abs(distances / usual - 1).max() > GAP_TOLERANCE:
-        raise ValueError(
-            f"slices are missing: distances from {distances.min():.3g} to "
-            f"{distances.max():.3g} mm."
-        )
 
 
 def _values(s: pydicom.Dataset) -> np.ndarray:

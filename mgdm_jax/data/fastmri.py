@@ -58,7 +58,8 @@ def find(root: Path) -> list[volumes.Volume]:
     for path in sorted(root.rglob("*.h5")):
         subject = _subject_of(path)
         if subject is not None:
-            found.append(volumes.Volume(subject, path.stem, (str(path),)))
+            name = path.relative_to(root).with_suffix("").as_posix()
+            found.append(volumes.Volume(subject, name, (str(path),)))
     return found
 
 

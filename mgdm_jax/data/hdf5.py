@@ -24,7 +24,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from mgdm_jax.data import blame, checks
+from mgdm_jax.data import blame, checks, hdf5_writing
 from mgdm_jax.data.blame import Path
 from mgdm_jax.data.geometry import Geometry
 
@@ -127,8 +127,8 @@ def write(
 ) -> None:
     """Write images as datasets, whole or not at all.
 
-    The file is written aside and renamed, so that an interrupted run leaves neither a
-    truncated file nor a damaged older one.
+    An interrupted run, or a full disk, leaves neither a truncated file nor a damaged
+    older one.
 
     Args:
       path: target; replaced if it exists. Its folder must exist.
@@ -137,19 +137,14 @@ def write(
 
     Raises:
       ValueError: if there is no image.
+      OSError: if the file cannot be written.
     """
     if not images:
         raise ValueError("images must hold at least one array.")
-    path = pathlib.Path(path)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with h5py.File(aside, "w") as file:
-            for name, image in images.items():
-                file.create_dataset(name, data=image, compression="gzip", shuffle=True)
-            file.attrs.update(attrs)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with hdf5_writing.in_memory(pathlib.Path(path)) as file:
+        for name, image in images.items():
+            file.create_dataset(name, data=image, compression="gzip", shuffle=True)
+        file.attrs.update(attrs)
 
 
 def _read(

@@ -4,16 +4,24 @@ A job reads and writes; `run` returns its entry of the manifest: what the volume
 made of and became, or why it was left out.
 """
 
+import collections
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mgdm_jax import aside
 from mgdm_jax.data import fastmri, hdf5, prepared, readers, volumes
+
+_PART = re.compile(r"(\.\d+\.)?[0-9a-f]{16}\.(h5|json)")
+"""Names of parts and their notes, and of those that a killed process left."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,11 +99,9 @@ def run(job: SlicesJob | MeasuredJob) -> dict:
       OSError: if the output cannot be written.
     """
     volume, output = job.volume, job.output
-    note = output.with_suffix(".json")
-    if output.exists() and note.exists():
-        entry = json.loads(note.read_text())
-        if entry["key"] == key(job):
-            return entry
+    done = _noted(output)
+    if output.exists() and done and done["key"] == key(job):
+        return done
     entry: dict[str, Any] = {"volume": volume.name, "subject": volume.subject}
     contents: Any  # each job writes what it reads
     try:
@@ -103,11 +109,112 @@ def run(job: SlicesJob | MeasuredJob) -> dict:
     except Exception as error:  # a damaged file raises whatever its library likes
         reason = " ".join(str(error).split()) or type(error).__name__
         return entry | {"skipped": reason}
-    entry |= {"split": job.split, "key": key(job), "output": output.name}
-    entry |= job.write(contents)
-    entry["sources"] = [_source(path) for path in volume.paths]
-    write_text(note, json.dumps(entry))
+    entry |= {"split": job.split, "key": key(job)}
+    entry["output"] = output.relative_to(job.folder).as_posix()
+    with aside.inside(output.parent), _claimed(output, entry):
+        entry |= job.write(contents)
+        entry["sources"] = [_source(path) for path in volume.paths]
+        write_text(_note(output), json.dumps(entry))
     return entry
+
+
+def alike(entries: Sequence[dict], folder: Path) -> tuple[list[dict], list[Path]]:
+    """Return the entries without outputs, and the parts of the kind most volumes are.
+
+    The others, which one file cannot hold beside them, become entries that say so.
+
+    Args:
+      entries: of `run`, some with an output.
+      folder: of the parts.
+    """
+    parts = [folder / entry["output"] for entry in entries if "output" in entry]
+    kinds = {part: prepared.kind(part) for part in parts}
+    usual = collections.Counter(kinds.values()).most_common(1)[0][0]
+    kept = []
+    for entry in entries:
+        kind = kinds.get(folder / entry.get("output", ""), usual)
+        entry = {name: value for name, value in entry.items() if name != "output"}
+        if kind != usual:
+            entry = {name: entry[name] for name in ("volume", "subject")}
+            entry["skipped"] = (
+                f"its images are {kind}, those of most volumes {usual}; give one "
+                "--size for all, or prepare them apart."
+            )
+        kept.append(entry)
+    return kept, [part for part in parts if kinds[part] == usual]
+
+
+def check_unread(
+    work: Sequence[SlicesJob | MeasuredJob], outputs: Sequence[Path]
+) -> None:
+    """Refuse outputs that are sources, under whatever name.
+
+    Raises:
+      ValueError: naming both.
+    """
+    there = {_identity(path): path for path in outputs if path.exists()}
+    sources = (path for job in work for path in job.volume.paths) if there else ()
+    for source in sources:
+        output = there.get(_identity(source))
+        if output:
+            raise ValueError(f"{output} would replace {source}; give another --out.")
+
+
+def check_ours(outputs: Sequence[Path]) -> None:
+    """Refuse outputs that exist, or whose notes do, unless a job has noted them.
+
+    Raises:
+      ValueError: naming the first.
+    """
+    for output in outputs:
+        for path in (output, _note(output)):
+            if os.path.lexists(path) and _noted(output) is None:
+                raise ValueError(
+                    f"{path} exists and is none of prepare's; give another --out, or "
+                    "--overwrite."
+                )
+
+
+def check_parts(folder: Path) -> None:
+    """Refuse a folder of parts that holds anything else: it is removed in the end.
+
+    Raises:
+      ValueError: naming what else it holds.
+    """
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if not _PART.fullmatch(path.name):
+            raise ValueError(f"{path} is none of prepare's; give another --out.")
+
+
+def _note(output: Path) -> Path:
+    return output.with_suffix(".json")
+
+
+def _noted(output: Path) -> dict | None:
+    """Return what a job noted of its output; None if none did."""
+    try:
+        entry = json.loads(_note(output).read_text())
+    except (OSError, ValueError):
+        return None
+    ours = isinstance(entry, dict) and {"volume", "key", "output"} <= entry.keys()
+    return entry if ours else None
+
+
+@contextlib.contextmanager
+def _claimed(output: Path, entry: dict) -> Iterator[None]:
+    """Note an output before it is there, so that one killed in between is ours."""
+    write_text(_note(output), json.dumps(entry | {"key": "unfinished"}))
+    try:
+        yield
+    except BaseException:
+        if not output.exists():
+            _note(output).unlink()
+        raise
+
+
+def _identity(path: str | Path) -> tuple[int, int]:
+    stat = os.stat(path)
+    return stat.st_dev, stat.st_ino
 
 
 def key(job: SlicesJob | MeasuredJob) -> str:
@@ -119,9 +226,8 @@ def key(job: SlicesJob | MeasuredJob) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(text)
-    os.replace(aside, path)
+    with aside.replacing(path) as part:
+        part.write_text(text)
 
 
 def _source(path: str) -> dict:

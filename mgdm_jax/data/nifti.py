@@ -1,5 +1,7 @@
 """Volumes of NIfTI files, by nibabel, as axial slices."""
 
+import collections
+import re
 from pathlib import Path
 
 import nibabel
@@ -9,18 +11,26 @@ from mgdm_jax.data import prepared, volumes
 
 SUFFIXES = (".nii", ".nii.gz")
 
+_BIDS = re.compile(r"(?:^|[/_])(sub-[A-Za-z0-9]+)")
+
 
 def find(root: Path) -> list[volumes.Volume]:
-    """Return every NIfTI file below a folder, each a subject of its own.
+    """Return every NIfTI file below a folder, named by its path there.
 
-    The subject is the path below the root without the suffix.
+    The subject is BIDS's `sub-…` in the path; without one the folder, if it holds
+    several files and is not the root; else the file.
     """
     files = sorted(p for p in root.rglob("*") if p.name.endswith(SUFFIXES))
-    names = (str(p.relative_to(root)).partition(".nii")[0] for p in files)
-    return [
-        volumes.Volume(name, name, (str(p),))
-        for name, p in zip(names, files, strict=True)
-    ]
+    shared = collections.Counter(p.parent for p in files)
+    found = []
+    for path in files:
+        place = path.relative_to(root)
+        name = place.as_posix().removesuffix(".gz").removesuffix(".nii")
+        named = _BIDS.search(name)
+        is_in_folder = shared[path.parent] > 1 and path.parent != root
+        alone = place.parent.as_posix() if is_in_folder else name
+        found.append(volumes.Volume(named[1] if named else alone, name, (str(path),)))
+    return found
 
 
 def read(path: str) -> tuple[np.ndarray, float]:

@@ -18,12 +18,15 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from mgdm_jax.data import blame
+from mgdm_jax.data import blame, hdf5_writing
 
 FORMAT = "mgdm_jax images 1"
 SPLITS = ("train", "validation", "test")
 
 _TEXT = ("subject", "volume", "label", "split")
+_ROOM = 2**16
+"""Bytes that a merged file may be larger than its parts together."""
+
 _NUMBERS = {"position": np.int32, "scale": np.float32, "pixel_mm": np.float32}
 
 
@@ -92,7 +95,7 @@ def write(path: Path, slices: Slices, subject: str, volume: str, split: str) -> 
         "scale": slices.scale,
         "pixel_mm": np.full(n, slices.pixel_mm),
     }
-    with _aside(path) as file:
+    with hdf5_writing.in_memory(path) as file:
         _create(file, slices.images.shape[1:], slices.images.dtype)
         _append(file, slices.images, columns)
         file.attrs.update(format=FORMAT, units=slices.units)
@@ -108,10 +111,12 @@ def merge(path: Path, parts: Sequence[Path], source: str) -> None:
 
     Raises:
       ValueError: if there are none, or sizes, kinds or units differ.
+      OSError: if there is no room for the file; nothing of it is written.
     """
     if not parts:
         raise ValueError("there is no volume to write.")
-    with _aside(path) as file:
+    size = sum(os.path.getsize(part) for part in parts) + _ROOM
+    with hdf5_writing.reserved(path, size) as file:
         for part in parts:
             with h5py.File(part, "r") as one:
                 images: Any = one["images"]
@@ -121,6 +126,14 @@ def merge(path: Path, parts: Sequence[Path], source: str) -> None:
                 _check_like(file, images, str(one.attrs["units"]), part)
                 columns = {k: one[k][()] for k in (*_TEXT, *_NUMBERS)}  # type: ignore[index]
                 _append(file, images[()], columns)
+
+
+def kind(path: Path) -> str:
+    """Return size, type and units of a file's images: what files to merge share."""
+    with h5py.File(path, "r") as file:
+        images: Any = file["images"]
+        h, w = images.shape[1:]
+        return f"{h}x{w} {images.dtype} ({file.attrs['units']})"
 
 
 def is_prepared(path: str | os.PathLike[str]) -> bool:
@@ -257,18 +270,6 @@ def _append(file: h5py.File, images: np.ndarray, columns: Mapping[str, Any]) -> 
         start = len(dataset)
         dataset.resize(start + len(values), axis=0)
         dataset[start:] = values
-
-
-@contextlib.contextmanager
-def _aside(path: Path) -> Iterator[h5py.File]:
-    """Yield a file that takes its name only when it is whole."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with h5py.File(aside, "w") as file:
-            yield file
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -125,7 +125,8 @@ def dual_eigh(
     cached = _load(path, n_rows)
     if cached is None:
         cached = _build_dual(matrix)
-        _store(path, cached)
+        with contextlib.suppress(OSError):  # full, or read-only: it is made again
+            _store(path, cached)
     return cached
 
 

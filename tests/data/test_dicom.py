@@ -9,7 +9,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from mgdm_jax.data import dicom, lidc, volumes
+from mgdm_jax.data import dicom, dicom_files, lidc, volumes
 
 AS_IT_IS = volumes.Target()
 
@@ -58,6 +58,23 @@ def test_series_are_told_apart(tmp_path, rng):
     (tmp_path / "empty.dcm").touch()
     found = dicom.find(tmp_path)
     assert [(v.subject, len(v.paths)) for v in found] == [("A", 2), ("B", 3)]
+
+
+def test_positions_are_even_for_both_readers_or_for_neither(tmp_path, rng):
+    """Rounded to 0.1 mm they are; a drift within one is not."""
+    for name, heights in (("round", (0, 1.2, 2.5, 3.8, 5)), ("off", (0, 1, 2.1, 3, 4))):
+        slices, _ = scanner_files.ct_series(rng, n=5, size=16)
+        for ds, z in zip(slices, heights, strict=True):
+            ds.ImagePositionPatient = [0, 0, z]
+        scanner_files.save_all(tmp_path / name, slices)
+    (volume,) = dicom.find(tmp_path / "round")
+    assert len(dicom.read(volume)[0]) == 5
+    grid = dicom_files.read_geometry(tmp_path / "round")
+    np.testing.assert_allclose(grid.spacing[2], 1.25)
+    (volume,) = dicom.find(tmp_path / "off")
+    for read in (dicom.read, lambda _: dicom_files.read_geometry(tmp_path / "off")):
+        with pytest.raises(ValueError, match=r"not evenly spaced \(0\.9 to 1\.1 mm\)"):
+            read(volume)
 
 
 def test_localisers_are_left_out(tmp_path, rng):
@@ -119,8 +136,8 @@ def spoil_all(slices):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (spoil_gap, "slices are missing: distances from 2.5 to 5 mm"),
-        (spoil_twice, "same position"),
+        (spoil_gap, r"not evenly spaced \(2.5 to 5 mm\); a slice may be missing"),
+        (spoil_twice, "two of its slices lie in the same place"),
         (spoil_size, "differ in size"),
         (spoil_plane, "different planes"),
         (spoil_pixels, "has no PixelData"),

@@ -61,6 +61,27 @@ def test_volumes_are_found_below_a_folder(tmp_path):
     assert [v.name for v in nifti.find(tmp_path)] == ["a/x", "b"]
 
 
+def test_volumes_of_one_subject_stay_together(tmp_path):
+    subjects = {
+        "sub-01/anat/sub-01_T1w.nii.gz": "sub-01",
+        "sub-01/ses-2/anat/sub-01_ses-2_T2w.nii": "sub-01",
+        "derivatives/sub-02_T1w.nii": "sub-02",
+        "submarine.nii": "submarine",
+        "patient/t1.nii": "patient",
+        "patient/t2.nii": "patient",
+        "lone/t1.nii": "lone/t1",
+        "my.niis/a.nii": "my.niis",
+        "my.niis/b.nii": "my.niis",
+    }
+    for name in subjects:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = {v.paths[0]: v for v in nifti.find(tmp_path)}
+    assert found[str(tmp_path / "my.niis/a.nii")].name == "my.niis/a"
+    for name, subject in subjects.items():
+        assert found[str(tmp_path / name)].subject == subject
+
+
 def test_a_time_series_is_refused(tmp_path):
     path = scanner_files.write_nifti(tmp_path / "v.nii", np.zeros((3, 3, 3, 2), "f4"))
     with pytest.raises(ValueError, match="4 dimensions"):

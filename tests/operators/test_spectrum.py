@@ -89,6 +89,11 @@ def test_interrupted_write_leaves_nothing(matrix, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_cache_that_cannot_be_written_is_done_without(matrix, tmp_path):
+    (tmp_path / "file").touch()
+    assert_diagonalises(spectrum.dual_eigh(matrix, tmp_path / "file"), matrix)
+
+
 def test_too_many_rows_are_refused():
     big = scipy.sparse.csr_array((spectrum.MAX_DUAL_ROWS + 1, 4), dtype=np.float32)
     with pytest.raises(ValueError, match=r"8000 rows.*8001.*conjugate gradients"):
