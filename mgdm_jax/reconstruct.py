@@ -2,7 +2,9 @@
 
 Arrays come from .npy, .npz, .h5, .mat or BART's .cfl files, `FILE#NAME` for one of
 several; shapes, orders and units as in `data.hdf5`, one slice without its axis as well.
-k-space may be an ISMRMRD file too: see `data.ismrmrd_files`.
+What lies beside `kspace` or `sinogram` in their file by the names there (mask, maps,
+angles, the attributes scale and centered) is used; flags come before it. k-space may be
+an ISMRMRD file too: see `data.ismrmrd_files`.
 
     python -m mgdm_jax.reconstruct --prior brain_complex --kspace k.npy --mask m.npy \
         --maps s.npy --n-samples 8 --out scan.h5
@@ -120,7 +122,7 @@ def _define_flags() -> None:
     flags.DEFINE_string("kspace", None, "k-space, complex, or an ISMRMRD file.")
     flags.DEFINE_string("mask", None, "Sampled positions; default: where not zero.")
     flags.DEFINE_string("maps", None, "Coil sensitivities; default: by ESPIRiT.")
-    flags.DEFINE_bool("centered", True, "Whether DC lies at N//2.")
+    flags.DEFINE_bool("centered", None, "Whether DC lies at N//2; default: it does.")
     flags.DEFINE_string("sinogram", None, "Line integrals, pixels of an image of 1.")
     flags.DEFINE_string("angles", None, "Angles of the views in degrees.")
     flags.DEFINE_float("scale", None, "Image value that 1 stands for.")
@@ -135,12 +137,12 @@ def _define_flags() -> None:
 
 def _run(given: flags.FlagValues) -> None:
     path = outputs.check_target(given.out, given.overwrite)
-    is_ct = bool(given.sinogram and given.angles)
-    of_mri, of_ct = ("kspace", "mask", "maps"), ("sinogram", "angles")
-    foreign = [name for name in (of_mri if is_ct else of_ct) if given[name].value]
+    is_ct = bool(given.sinogram)
+    of_mri, of_ct = ("kspace", "mask", "maps", "centered"), ("sinogram", "angles")
+    foreign = [name for name in (of_mri if is_ct else of_ct) if given[name].present]
     if foreign or not (is_ct or given.kspace):
         raise ValueError(
-            "give either --kspace (--mask, --maps), or --sinogram and --angles."
+            "give either --kspace (--mask, --maps), or --sinogram (--angles)."
         )
     config = defaults.reconstruction()
     config.method, config.task.noise_std = given.method, given.noise_std
@@ -152,7 +154,7 @@ def _run(given: flags.FlagValues) -> None:
         contents = scan_arrays.mri_arrays(
             source, given.mask, given.maps, centered=given.centered, scale=given.scale
         )
-        if contents.sensitivity_maps is not None and not given.maps:
+        if contents.maps_estimated:
             sys.stdout.write("coil sensitivities: estimated by ESPIRiT\n")
     plan = outputs.plan(path, contents, given.geometry, given.units)
     found, scan = reconstruct(contents, source, given.prior, config, given.n_samples)

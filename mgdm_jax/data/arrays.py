@@ -9,6 +9,7 @@ column-major: their last axis comes first, as with every reader that keeps indic
 import itertools
 import os
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -16,7 +17,8 @@ import scipy.io
 
 from mgdm_jax.data import blame
 
-SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".mat", ".cfl")
+HDF5 = (".h5", ".hdf5")
+SUFFIXES = (".npy", ".npz", *HDF5, ".mat", ".cfl")
 
 
 def read(source: str, name: str) -> np.ndarray:
@@ -50,6 +52,38 @@ def read(source: str, name: str) -> np.ndarray:
     if not np.issubdtype(values.dtype, np.number) and values.dtype != bool:
         raise ValueError(f"{path}: {name} must hold numbers, got {values.dtype}.")
     return values
+
+
+def beside(source: str, name: str, other: str) -> np.ndarray | None:
+    """Return the array `other` of the file where `name` was read, if it is there.
+
+    Args:
+      source: as for `read`.
+      name: what was looked for there; another array's neighbours are not its own.
+      other: the neighbour's name, `mask` say.
+
+    Raises:
+      ValueError: with one line, if it cannot be read.
+    """
+    path, _, asked = source.partition("#")
+    with blame.reading(path):
+        names = _names(path, Path(path).suffix.lower())
+    if asked not in ("", name) or not {name, other} <= set(names):
+        return None
+    return read(f"{path}#{other}", other)
+
+
+def attributes(source: str) -> dict[str, Any]:
+    """Return the attributes of an HDF5 file; none of any other.
+
+    Raises:
+      ValueError: with one line, if they cannot be read.
+    """
+    path, _, _ = source.partition("#")
+    if Path(path).suffix.lower() not in HDF5:
+        return {}
+    with blame.reading(path), h5py.File(path, "r") as file:
+        return dict(file.attrs)
 
 
 def _names(path: str, suffix: str) -> list[str]:
