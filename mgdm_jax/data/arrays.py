@@ -138,9 +138,22 @@ def _joined(values: np.ndarray) -> np.ndarray:
 
 
 def _bart(path: str) -> np.ndarray:
-    """Return BART's array without its axes of length 1, the last axis first."""
+    """Return BART's array without its axes of length 1, the last axis first.
+
+    Several coils, BART's axis 3, are not to be taken for slices: they come as
+    [n, c, h, w], even of one slice. n is what lies behind them, or axis 2 of three in
+    space; more than one set of maps (axis 4) is an axis more.
+    """
     lines = Path(path).with_suffix(".hdr").read_text(errors="replace").splitlines()
     following = [b for a, b in itertools.pairwise(lines) if "Dimensions" in a]
     shape = tuple(int(word) for word in following[0].split())
-    values = np.fromfile(path, np.complex64)
-    return np.squeeze(values.reshape(shape[::-1]))
+    values = np.fromfile(path, np.complex64).reshape(shape[::-1])
+    n_coils, n_sets = (*shape, 1, 1, 1)[3], (*shape, 1, 1, 1, 1)[4]
+    if n_coils == 1:
+        return np.squeeze(values)
+    if min(shape[:3]) > 1:
+        values = np.moveaxis(values, -3, -4)
+    values = np.squeeze(values)
+    if n_sets > 1 and values.ndim == 4:
+        return values[:, None]
+    return values[None] if values.ndim == 3 else values

@@ -103,7 +103,8 @@ def sensitivity_maps(values: np.ndarray | None, shape: tuple[int, ...]) -> None:
     if values.shape not in (shape, shape[1:]):
         raise ValueError(
             f"sensitivity_maps must have shape {shape[1:]} or {shape} to match kspace, "
-            f"got shape {values.shape}; check the number of coils."
+            f"got shape {values.shape}; check the number of coils, and that there "
+            "is one set of maps."
         )
     _numeric("sensitivity_maps", values)
     _finite("sensitivity_maps", values)

@@ -45,6 +45,7 @@ def mri_arrays(
         with blame.blaming(kspace):
             centered, scale = _noted(arrays.attributes(kspace), centered, scale)
     coils = _given_or_beside(maps, kspace, "kspace", "sensitivity_maps")
+    coils = coils[0] if coils is not None and coils.shape[:-3] == (1,) else coils
     given = _given_or_beside(mask, kspace, "kspace", "mask")
     sampled = sampled if given is None else given
     values = _with_axes(values, has_coils=coils is not None)

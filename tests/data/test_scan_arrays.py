@@ -1,10 +1,12 @@
-"""A scan's arrays out of one file or several: what is given comes before what is there."""
+"""A scan's arrays out of one file or several; flags come before what is there."""
 
 import h5py
 import numpy as np
 import pytest
+import scanner_files
 
 from mgdm_jax.data import hdf5, scan_arrays
+from mgdm_jax.operators import coils
 
 
 def write_file(path, attrs=(), **arrays):
@@ -73,3 +75,25 @@ def test_angles_may_lie_beside_the_sinogram(tmp_path):
     alone = write_file(tmp_path / "alone.h5", **arrays)
     with pytest.raises(ValueError, match=r"alone\.h5: holds no angles_deg .* --angles"):
         scan_arrays.ct_arrays(alone)
+
+
+def write_bart(path, values):
+    """Write [c, h, w] as BART does, w first and coils at its axis 3."""
+    c, h, w = values.shape
+    values.astype(np.complex64).tofile(path)
+    path.with_suffix(".hdr").write_text(f"# Dimensions\n{w} {h} 1 {c} 1\n")
+    return str(path)
+
+
+def test_bart_s_coils_bring_their_own_maps(tmp_path):
+    """Without maps as well, its axis 3 are coils of one slice."""
+    true = coils.birdcage_sensitivities((32, 24), 4)
+    values = scanner_files.centred_fft(true * np.hanning(32)[:, None] * np.hanning(24))
+    kspace = write_bart(tmp_path / "k.cfl", values)
+    got = scan_arrays.mri_arrays(kspace, None, None)
+    assert got.kspace.shape == got.sensitivity_maps.shape == (1, 4, 32, 24)
+    assert got.maps_estimated
+    maps = write_bart(tmp_path / "maps.cfl", true)
+    got = scan_arrays.mri_arrays(kspace, None, maps)
+    assert got.kspace.shape == (1, 4, 32, 24) and not got.maps_estimated
+    np.testing.assert_allclose(got.sensitivity_maps, true, rtol=1e-6)
