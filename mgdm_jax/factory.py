@@ -129,8 +129,8 @@ def load_prior(
     """
     if not name_or_path:
         raise ValueError(
-            "this configuration needs a prior of yours; give --config.prior.path, a "
-            ".safetensors file written by `python -m mgdm_jax.train`."
+            "no prior is named; give one of yours, a .safetensors file written by "
+            "`python -m mgdm_jax.train` (in a configuration, --config.prior.path)."
         )
     spec, params = priors.load(name_or_path)
     return build_prior(
@@ -242,7 +242,7 @@ def check_kind(task: Config, image_shape: tuple[int, ...]) -> None:
     if channels[task.kind] != prior:
         raise ValueError(
             f"task.kind={task.kind} needs a prior of {channels[task.kind]} channels, "
-            f"got one of {prior}; see --config.prior.path."
+            f"got one of {prior}; give another."
         )
     if task.n_coils > 1 and task.kind != "mri_complex":
         raise ValueError(

@@ -77,7 +77,7 @@ def measured(
 def reconstruct(
     contents: hdf5.MriFile | hdf5.CtFile,
     source: str,
-    prior_name: str,
+    prior: factory.Prior,
     config: Config,
     n_samples: int,
 ) -> tuple[posterior.Posterior, Measurements]:
@@ -86,7 +86,7 @@ def reconstruct(
     Args:
       contents: of `scan_arrays.mri_arrays` or `scan_arrays.ct_arrays`.
       source: where they come from.
-      prior_name: of a shipped prior, or its file.
+      prior: of `factory.load_prior`.
       config: method, sampler, noise; the task is noted in it.
       n_samples: samples of every image.
 
@@ -97,7 +97,6 @@ def reconstruct(
         raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
     ranges.check(config)
     methods.make_process(config)  # an unknown method has no numbers either
-    prior = factory.load_prior(prior_name)
     scan = measured(contents, source, config, prior.image_shape)
     guidance = hyperparameters.resolve(config)
     with tqdm(total=n_samples * len(scan), unit="image", desc=config.method) as bar:
@@ -123,6 +122,9 @@ def _define_flags() -> None:
     flags.DEFINE_string("mask", None, "Sampled positions; default: where not zero.")
     flags.DEFINE_string("maps", None, "Coil sensitivities; default: by ESPIRiT.")
     flags.DEFINE_bool("centered", None, "Whether DC lies at N//2; default: it does.")
+    flags.DEFINE_bool(
+        "wider_field", False, "Whether the images are the middle of what k-space sees."
+    )
     flags.DEFINE_string("sinogram", None, "Line integrals, pixels of an image of 1.")
     flags.DEFINE_string("angles", None, "Angles of the views in degrees.")
     flags.DEFINE_float("scale", None, "Image value that 1 stands for.")
@@ -138,7 +140,8 @@ def _define_flags() -> None:
 def _run(given: flags.FlagValues) -> None:
     path = outputs.check_target(given.out, given.overwrite)
     is_ct = bool(given.sinogram)
-    of_mri, of_ct = ("kspace", "mask", "maps", "centered"), ("sinogram", "angles")
+    of_mri = ("kspace", "mask", "maps", "centered", "wider_field")
+    of_ct = ("sinogram", "angles")
     foreign = [name for name in (of_mri if is_ct else of_ct) if given[name].present]
     if foreign or not (is_ct or given.kspace):
         raise ValueError(
@@ -147,6 +150,7 @@ def _run(given: flags.FlagValues) -> None:
     config = defaults.reconstruction()
     config.method, config.task.noise_std = given.method, given.noise_std
     config.sampler.n_steps, config.sampler.seed = given.n_steps, given.seed
+    config.data.wider_field = given.wider_field
     source = given.sinogram if is_ct else given.kspace
     if is_ct:
         contents = scan_arrays.ct_arrays(source, given.angles, given.scale)
@@ -156,8 +160,10 @@ def _run(given: flags.FlagValues) -> None:
         )
         if contents.maps_estimated:
             sys.stdout.write("coil sensitivities: estimated by ESPIRiT\n")
-    plan = outputs.plan(path, contents, given.geometry, given.units)
-    found, scan = reconstruct(contents, source, given.prior, config, given.n_samples)
+    prior = factory.load_prior(given.prior)
+    size = prior.image_shape[:2] if given.wider_field else None
+    plan = outputs.plan(path, contents, given.geometry, given.units, size)
+    found, scan = reconstruct(contents, source, prior, config, given.n_samples)
     outputs.write(plan, found, scan, given.method)
     residual = found.data_residual.mean()
     sys.stdout.write(f"wrote {path}; data residual {residual:.2e}\n")

@@ -289,6 +289,23 @@ ROWS = {
         reconstruct("--kspace=k.npy", "--mask=m.npy"),
         "mask must have shape",
     ),
+    "rectangular k-space": (
+        arrays(k=kspace()[..., :24]),
+        reconstruct("--kspace=k.npy"),
+        "32x24, the prior is for 32x32; resample the data or give a prior of that size;"
+        " where complex images are the middle of a wider field of view, give "
+        "--wider_field",
+    ),
+    "wider than a real prior": (
+        arrays(),
+        reconstruct("--kspace=k.npy", "--wider_field"),
+        "wider_field is for complex images",
+    ),
+    "a wider field of a sinogram": (
+        ct(),
+        reconstruct("--sinogram=scan.h5", "--wider_field"),
+        "give either --kspace",
+    ),
     "unknown field": (nothing, run_sample("--config.sampler.nsteps=5"), "n_steps"),
     "value of another type": (
         nothing,
