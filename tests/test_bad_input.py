@@ -231,6 +231,11 @@ ROWS = {
         "reference is zero throughout",
     ),
     "radians": (ct(angles_deg=np.arange(8) * 0.39), run_ct(), "look like radians"),
+    "radians over a whole turn": (
+        ct(angles_deg=np.linspace(0, 2 * np.pi, 8)),
+        run_ct(),
+        "look like radians",
+    ),
     "angles without rows": (ct(angles_deg=np.arange(7)), run_ct(), "one angle a view"),
     "sinogram in pixels of 1e5": (ct(sinogram=SINOGRAM * 1e5), run_ct(), "scale"),
     "CT in a file of MRI": (mri(), run_ct(), "has no dataset 'sinogram', 'angles_deg'"),

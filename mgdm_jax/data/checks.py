@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-RADIANS_MAX, RADIANS_VIEWS = 3.2, 4
-"""Angles all within ±RADIANS_MAX of more than RADIANS_VIEWS views look like radians."""
+RADIANS_MAX, RADIANS_VIEWS = 6.3, 3
+"""Angles all within ±RADIANS_MAX of RADIANS_VIEWS or more views look like radians: a
+whole turn is 6.28."""
 
 DC_MIN_SIZE, DC_SHARE, DC_RATIO = 32, 16, 4.0
 """k-space of at least DC_MIN_SIZE has DC elsewhere when its blocks of 1/DC_SHARE radius
@@ -133,10 +134,11 @@ def angles(values: np.ndarray, n_views: int) -> None:
         )
     real("angles_deg", values)
     _finite("angles_deg", values)
-    if n_views > RADIANS_VIEWS and np.abs(values).max() <= RADIANS_MAX:
+    if n_views >= RADIANS_VIEWS and np.abs(values).max() <= RADIANS_MAX:
         raise ValueError(
             f"angles_deg must be in degrees, but {n_views} angles up to "
-            f"{np.abs(values).max():.3g} look like radians; multiply by 180/pi."
+            f"{np.abs(values).max():.3g} look like radians; multiply them by 180/pi, "
+            "or add 360 if they are degrees all the same."
         )
 
 
