@@ -205,6 +205,21 @@ ROWS = {
     "mask of nothing": (mri(mask=np.zeros(SIZE)), run_mri(), "mask samples nothing"),
     "mask of weights": (mri(mask=np.full(SIZE, 0.5)), run_mri(), "zeros and ones only"),
     "DC in the corner": (corner_kspace, run_mri(), "energy lies in the corners"),
+    "DC in the corner along rows": (
+        mri(kspace=np.fft.ifftshift(kspace(), -1)),
+        run_mri(),
+        "in the corner along w; apply fftshift along w (axis -1)",
+    ),
+    "DC in the corner along columns": (
+        arrays(k=np.fft.ifftshift(kspace(), -2)),
+        reconstruct("--kspace=k.npy"),
+        "in the corner along h and in the middle along w; apply fftshift along h (axis",
+    ),
+    "DC in the middle along rows": (
+        arrays(k=np.fft.ifftshift(kspace(), -2)),
+        reconstruct("--kspace=k.npy", "--nocentered"),
+        "in the middle along w; apply ifftshift along w (axis -1)",
+    ),
     "DC in the middle": (mri(centered=False), run_mri(), "energy lies in the middle"),
     "scale of another scan": (mri(scale=1e6), run_mri(), "give the scale of these"),
     "scale of nought": (mri(scale=0.0), run_mri(), "scale must be one positive number"),
