@@ -56,7 +56,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
             return flags.FLAGS([argv[0], *map(_underscored, argv[1:])])
-        except (flags.Error, AttributeError, ValueError, OSError) as error:
+        except (flags.Error, AttributeError, LookupError, ValueError, OSError) as error:
             _complain(error)
     raise AssertionError  # _complain has left
 
@@ -76,10 +76,22 @@ def _complain(error: Exception) -> None:
 
 def _reason(error: Exception) -> str:
     """Return one line; of what a configuration raised no more than that."""
-    if isinstance(error, AttributeError):  # ml_collections' for a field
-        words = " ".join(str(error.args[0]).split())
-        return f"the configuration has no field {words}"
+    if isinstance(error, AttributeError | LookupError):  # ml_collections' for a field
+        return _no_such_field(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if any(line.startswith("File ") for line in lines):  # a traceback inside
         return lines[-1].partition(": ")[2]
     return " ".join(lines)
+
+
+def _no_such_field(error: Exception) -> str:
+    """Return ml_collections' words, of which `str` shows the quotes and newlines.
+
+    Those for a field are an AttributeError around the KeyError that a section gets.
+    """
+    while error.args and isinstance(error.args[0], Exception):
+        error = error.args[0]
+    words = ". ".join(str(error.args[0]).splitlines()) if error.args else ""
+    if words.startswith("Attribute <class"):  # a field of a number
+        return f"the configuration has no such field: {words}"
+    return f"the configuration has no field {words}"

@@ -326,7 +326,21 @@ ROWS = {
         reconstruct("--sinogram=scan.h5", "--wider_field"),
         "give either --kspace",
     ),
-    "unknown field": (nothing, run_sample("--config.sampler.nsteps=5"), "n_steps"),
+    "unknown field": (
+        nothing,
+        run_sample("--config.sampler.nsteps=5"),
+        "has no field 'nsteps'. Did you mean \"n_steps\"",
+    ),
+    "unknown section": (
+        nothing,
+        run_sample("--config.smapler.n_steps=5"),
+        "has no field 'smapler'. Did you mean \"sampler\"",
+    ),
+    "field of a number": (
+        nothing,
+        run_sample("--config.sampler.n_steps.x=5"),
+        "the configuration has no such field",
+    ),
     "value of another type": (
         nothing,
         run_sample("--config.sampler.n_steps=many"),
