@@ -155,6 +155,16 @@ def build_prior(
             f"prior {spec.name} is conditional on {network.n_classes} classes; the "
             "methods here need an unconditional one."
         )
+    if spec.prediction not in ("eps", "v"):
+        raise ValueError(
+            f"prior {spec.name}: prediction must be eps or v, got {spec.prediction!r}: "
+            "a network of another kind is no diffusion prior."
+        )
+    if network.out_channels < network.in_channels:
+        raise ValueError(
+            f"prior {spec.name} has {network.out_channels} output channels for images "
+            f"of {network.in_channels}."
+        )
     units = denoisers.Units(spec.scale, spec.offset, spec.low, spec.high)
     denoise = denoisers.network_denoiser(
         unet.make_apply(network),

@@ -12,6 +12,8 @@ import scanner_files
 import tiny
 from safetensors.numpy import save_file
 
+from mgdm_jax import priors as prior_files
+
 CONFIGS = Path(__file__).parents[1] / "configs"
 SIZE = 32
 
@@ -126,6 +128,19 @@ def a_prior_of_lies(folder):
     write_mri(folder)
     path = folder / f"tiny-{SIZE}-1.safetensors"
     path.write_bytes(struct.pack("<Q", 2**40) + b"{}")
+
+
+def a_prior_of(text, lacks=""):
+    """Return what writes a tiny prior's tensors with other facts, or but for one."""
+
+    def make(folder):
+        write_mri(folder)
+        path = folder / f"tiny-{SIZE}-1.safetensors"
+        tensors, metadata = prior_files.read(path)
+        tensors.pop(lacks, None)
+        save_file(tensors, path, metadata if text is None else {"mgdm_jax": text})
+
+    return make
 
 
 def no_pixels(folder):
@@ -267,6 +282,13 @@ ROWS = {
     "prior half written": (half_a_prior, run_mri(), "safetensors"),
     "prior of nothing": (a_prior_of_nothing, run_mri(), "safetensors"),
     "prior whose header lies": (a_prior_of_lies, run_mri(), "safetensors"),
+    "prior of no facts": (a_prior_of("[]"), run_mri(), "no JSON object of facts"),
+    "prior that lacks a fact": (a_prior_of("{}"), run_mri(), "metadata lacks 'high'"),
+    "prior that lacks a tensor": (
+        a_prior_of(None, lacks="out.1.bias"),
+        run_mri(),
+        "lacks the tensor out.1.bias",
+    ),
     "no such prior": (
         nothing,
         run_sample("--config.prior.path=brain"),
