@@ -78,7 +78,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
         try:
             words = [_underscored(word) for word in argv[1:]]
             return flags.FLAGS([argv[0], *_with_files(words)])
-        except (flags.Error, AttributeError, ValueError, OSError) as error:
+        except (flags.Error, AttributeError, LookupError, ValueError, OSError) as error:
             _complain(error)
     raise AssertionError  # _complain has left
 
@@ -127,9 +127,8 @@ def _complain(error: Exception) -> None:
 
 def _reason(error: Exception) -> str:
     """Return one line; of what a configuration raised no more than that."""
-    if isinstance(error, AttributeError):  # ml_collections' for a field
-        words = " ".join(str(error.args[0]).split())
-        return f"the configuration has no field {words}"
+    if isinstance(error, AttributeError | LookupError):  # ml_collections' for a field
+        return _no_such_field(error)
     missing = re.search(r"Flag (--\w+) must have a value other than None", str(error))
     if missing:
         return f"{missing[1].replace('_', '-')} is needed; see --help."
@@ -137,3 +136,16 @@ def _reason(error: Exception) -> str:
     if any(line.startswith("File ") for line in lines):  # a traceback inside
         return lines[-1].partition(": ")[2]
     return " ".join(lines)
+
+
+def _no_such_field(error: Exception) -> str:
+    """Return ml_collections' words, of which `str` shows the quotes and newlines.
+
+    Those for a field are an AttributeError around the KeyError that a section gets.
+    """
+    while error.args and isinstance(error.args[0], Exception):
+        error = error.args[0]
+    words = ". ".join(str(error.args[0]).splitlines()) if error.args else ""
+    if words.startswith("Attribute <class"):  # a field of a number
+        return f"the configuration has no such field: {words}"
+    return f"the configuration has no field {words}"

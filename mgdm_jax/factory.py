@@ -129,8 +129,8 @@ def load_prior(
     """
     if not name_or_path:
         raise ValueError(
-            "this configuration needs a prior of yours; give --config.prior.path, a "
-            ".safetensors file written by `python -m mgdm_jax.train`."
+            "no prior is named; give one of yours, a .safetensors file written by "
+            "`python -m mgdm_jax.train` (in a configuration, --config.prior.path)."
         )
     spec, params = priors.load(name_or_path)
     return build_prior(
@@ -154,6 +154,16 @@ def build_prior(
         raise ValueError(
             f"prior {spec.name} is conditional on {network.n_classes} classes; the "
             "methods here need an unconditional one."
+        )
+    if spec.prediction not in ("eps", "v"):
+        raise ValueError(
+            f"prior {spec.name}: prediction must be eps or v, got {spec.prediction!r}: "
+            "a network of another kind is no diffusion prior."
+        )
+    if network.out_channels < network.in_channels:
+        raise ValueError(
+            f"prior {spec.name} has {network.out_channels} output channels for images "
+            f"of {network.in_channels}."
         )
     units = denoisers.Units(spec.scale, spec.offset, spec.low, spec.high)
     denoise = denoisers.network_denoiser(
@@ -242,7 +252,7 @@ def check_kind(task: Config, image_shape: tuple[int, ...]) -> None:
     if channels[task.kind] != prior:
         raise ValueError(
             f"task.kind={task.kind} needs a prior of {channels[task.kind]} channels, "
-            f"got one of {prior}; see --config.prior.path."
+            f"got one of {prior}; give another."
         )
     if task.n_coils > 1 and task.kind != "mri_complex":
         raise ValueError(

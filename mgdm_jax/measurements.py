@@ -109,5 +109,5 @@ def check_size(
         raise ValueError(
             f"{source} has images of {size[0]}x{size[1]}, the prior is for "
             f"{image_shape[0]}x{image_shape[1]}; resample the data or give a prior of "
-            f"that size with --config.prior.path{hint}."
+            f"that size{hint}."
         )

@@ -67,6 +67,7 @@ def plan(
     contents: hdf5.MriFile | hdf5.CtFile,
     geometry: str | None = None,
     units: str | None = None,
+    size: tuple[int, ...] | None = None,
 ) -> Plan:
     """Return what will be written, so that nothing can be wrong with it afterwards.
 
@@ -76,6 +77,7 @@ def plan(
       geometry: NIfTI file, or DICOM file or folder, on whose grid they are; None for
         what the measurements say themselves.
       units: of `UNITS`; None for "hu" of CT in DICOM, which wants them, else "scan".
+      size: (h, w) of the images where they are the middle of what was measured.
 
     Raises:
       ValueError: if the grid or the units do not fit the measurements or the file.
@@ -91,22 +93,28 @@ def plan(
         raise ValueError("--units=hu is for CT; MRI has none but the scan's own.")
     if geometry and kind not in PLACED:
         raise ValueError(f"{kind} holds no geometry: drop --geometry, or write NIfTI.")
+    n, h, w = _shape(contents, size)
     grid = None if isinstance(contents, hdf5.CtFile) else contents.geometry
+    if grid is not None and size is not None:
+        grid = grid.cropped((h, w))
     if geometry:
-        grid = _grid(geometry, _shape(contents), path)
+        grid = _grid(geometry, (n, h, w), path)
     if kind in nifti_files.SUFFIXES:
         nifti_files.library()
     if kind in DICOM:
-        _check_dicom(kind, grid, _shape(contents)[0])
+        _check_dicom(kind, grid, n)
     return Plan(path, units, "CT" if is_ct else "MR", grid)
 
 
-def _shape(contents: hdf5.MriFile | hdf5.CtFile) -> tuple[int, int, int]:
-    """Return (n, h, w) of the images."""
+def _shape(
+    contents: hdf5.MriFile | hdf5.CtFile, size: tuple[int, ...] | None
+) -> tuple[int, int, int]:
+    """Return (n, h, w) of the images, of that size or of the measurements'."""
     if isinstance(contents, hdf5.CtFile):
         n, _, d = contents.sinogram.shape
         return n, d, d
     n, *_, h, w = contents.kspace.shape
+    h, w = (h, w) if size is None else size
     return n, h, w
 
 
@@ -127,7 +135,7 @@ def _grid(source: str, shape: tuple[int, int, int], target: Path) -> Geometry:
     if grid.shape != shape:
         (n, h, w), (others, rows, columns) = shape, grid.shape
         raise ValueError(
-            f"{source} has {others} slices of {rows}x{columns}, the measurements {n} "
+            f"{source} has {others} slices of {rows}x{columns}, the images are {n} "
             f"of {h}x{w}; give the file on whose grid they are."
         )
     return grid

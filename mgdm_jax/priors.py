@@ -7,8 +7,11 @@ network was built, what it predicts, in which units, and how it was trained.
 import dataclasses
 import importlib.resources
 import json
+import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -16,7 +19,13 @@ import safetensors.numpy
 from numpy.typing import DTypeLike
 
 from mgdm_jax import aside
+from mgdm_jax.data import blame
+from mgdm_jax.networks import unet
+from mgdm_jax.networks.config import UNetConfig
 from mgdm_jax.types import Params
+
+FLOATS = ("F64", "F32", "F16")
+"""safetensors' names of the numbers that NumPy has as well."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +64,8 @@ class PriorSpec:
 def met(spec: PriorSpec) -> list[str]:
     """Return the volumes that the weights were trained on, their donors' among them."""
     facts = spec.training
-    return sorted(set(facts.get("met", facts.get("subjects", "")).split(",")) - {""})
+    names = str(facts.get("met", facts.get("subjects", "")))
+    return sorted(set(names.split(",")) - {""})
 
 
 def save(
@@ -120,8 +130,85 @@ def load(name_or_path: str | os.PathLike) -> tuple[PriorSpec, Params]:
             f"{path} holds no mgdm_jax metadata; expected a file written by "
             "`python -m mgdm_jax.train` or `.convert`."
         )
-    facts = json.loads(metadata["mgdm_jax"])
-    return PriorSpec(**facts), unflatten(tensors)
+    with blame.blaming(path):
+        spec = _parsed(metadata["mgdm_jax"])
+        check_fit({name: value.shape for name, value in tensors.items()}, spec.network)
+    return spec, unflatten(tensors)
+
+
+def _parsed(text: str) -> PriorSpec:
+    """Return the facts of a file, each of its kind.
+
+    Raises:
+      ValueError: naming the first that is not.
+    """
+    try:
+        facts = json.loads(text)
+    except (ValueError, RecursionError):
+        facts = None
+    if not isinstance(facts, dict):
+        raise ValueError("its mgdm_jax metadata is no JSON object of facts.")
+    if facts.keys() != _KINDS.keys():
+        name = min(facts.keys() ^ _KINDS.keys())
+        verb = "lacks" if name in _KINDS else "has an unknown"
+        raise ValueError(f"its mgdm_jax metadata {verb} {name!r}.")
+    for name, kind in _KINDS.items():
+        value = facts[name]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ValueError(f"its mgdm_jax metadata has {name}={value!r}.")
+    spec = PriorSpec(**facts)
+    if spec.prediction not in PREDICTIONS:
+        raise ValueError(
+            f"prediction must be {' or '.join(PREDICTIONS)}, got {spec.prediction!r}."
+        )
+    bounds = spec.low, spec.high, spec.offset, spec.scale
+    if not (
+        all(map(math.isfinite, bounds)) and spec.low < spec.high and spec.scale > 0
+    ):
+        raise ValueError(f"low, high, offset and scale cannot be {bounds}.")
+    return spec
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "network": dict,
+    "prediction": str,
+    "schedule": str,
+    "scale": (int, float),
+    "offset": (int, float),
+    "low": (int, float),
+    "high": (int, float),
+    "training": dict,
+}
+"""What JSON makes of the fields of `PriorSpec`."""
+
+PREDICTIONS = ("eps", "v", "image")
+"""Of a network; image is `supervised`, no diffusion prior's."""
+
+
+def check_fit(
+    shapes: Mapping[str, tuple[int, ...]], network: Mapping[str, Any]
+) -> None:
+    """Raise a ValueError of one line unless tensors are a network's, one to one.
+
+    Args:
+      shapes: of every tensor, by its joined name.
+      network: fields of `networks.config.UNetConfig`.
+    """
+    config = UNetConfig.from_fields(network)
+    # A network of millions of blocks would take for ever to be built.
+    if config.n_res_blocks * len(config.channel_mult) > len(shapes):
+        raise ValueError(f"its {len(shapes)} tensors are too few for its network.")
+    wanted = {k: v.shape for k, v in flatten(unet.abstract_params(config)).items()}
+    if shapes.keys() != wanted.keys():
+        name = min(shapes.keys() ^ wanted.keys())
+        verb = "lacks the tensor" if name in wanted else "has a tensor too many,"
+        raise ValueError(f"it {verb} {name}, for the network that it says it holds.")
+    for name, shape in wanted.items():
+        if shapes[name] != shape:
+            raise ValueError(
+                f"its tensor {name} has shape {shapes[name]}, not {shape}."
+            )
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -133,10 +220,20 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     try:
         with safetensors.safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = file.keys()
+            tensors = {name: _tensor(file, name, path) for name in names}
     except (OSError, safetensors.SafetensorError) as error:
         raise ValueError(f"{path} is no readable safetensors file: {error}.") from None
     return tensors, metadata
+
+
+def _tensor(file: Any, name: str, path: Path) -> np.ndarray:
+    kind = file.get_slice(name).get_dtype()
+    if kind not in FLOATS:
+        raise ValueError(
+            f"{path}: tensor {name} is of {kind}; save it as float32 or float16."
+        )
+    return file.get_tensor(name)
 
 
 def transfer(source: Params, target: Params) -> Params:

@@ -2,7 +2,9 @@ r"""Reconstruct a scan: `python -m mgdm_jax.reconstruct --prior P --kspace F --o
 
 Arrays come from .npy, .npz, .h5, .mat or BART's .cfl files, `FILE#NAME` for one of
 several; shapes, orders and units as in `data.hdf5`, one slice without its axis as well.
-k-space may be an ISMRMRD file too: see `data.ismrmrd_files`.
+What lies beside `kspace` or `sinogram` in their file by the names there (mask, maps,
+angles, the attributes scale and centered) is used; flags come before it. k-space may be
+an ISMRMRD file too: see `data.ismrmrd_files`.
 
     python -m mgdm_jax.reconstruct --prior brain_complex --kspace k.npy --mask m.npy \
         --maps s.npy --n-samples 8 --out scan.h5
@@ -75,7 +77,7 @@ def measured(
 def reconstruct(
     contents: hdf5.MriFile | hdf5.CtFile,
     source: str,
-    prior_name: str,
+    prior: factory.Prior,
     config: Config,
     n_samples: int,
 ) -> tuple[posterior.Posterior, Measurements]:
@@ -84,7 +86,7 @@ def reconstruct(
     Args:
       contents: of `scan_arrays.mri_arrays` or `scan_arrays.ct_arrays`.
       source: where they come from.
-      prior_name: of a shipped prior, or its file.
+      prior: of `factory.load_prior`.
       config: method, sampler, noise; the task is noted in it.
       n_samples: samples of every image.
 
@@ -95,7 +97,6 @@ def reconstruct(
         raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
     ranges.check(config)
     methods.make_process(config)  # an unknown method has no numbers either
-    prior = factory.load_prior(prior_name)
     scan = measured(contents, source, config, prior.image_shape)
     guidance = hyperparameters.resolve(config)
     with tqdm(total=n_samples * len(scan), unit="image", desc=config.method) as bar:
@@ -121,7 +122,12 @@ def _define_flags() -> None:
     flags.DEFINE_string("kspace", None, "k-space, complex, or an ISMRMRD file.")
     flags.DEFINE_string("mask", None, "Sampled positions; default: where not zero.")
     flags.DEFINE_string("maps", None, "Coil sensitivities; default: by ESPIRiT.")
-    flags.DEFINE_bool("centered", True, "DC lies at N//2, else in the corner.")
+    flags.DEFINE_bool(
+        "centered", None, "DC is at N//2; with --nocentered in the corner."
+    )
+    flags.DEFINE_bool(
+        "wider_field", False, "Whether the images are the middle of what k-space sees."
+    )
     flags.DEFINE_string("sinogram", None, "Line integrals, pixels of an image of 1.")
     flags.DEFINE_string("angles", None, "Angles of the views in degrees.")
     flags.DEFINE_float("scale", None, "Image value that 1 stands for.")
@@ -136,16 +142,18 @@ def _define_flags() -> None:
 
 def _run(given: flags.FlagValues) -> None:
     path = outputs.check_target(given.out, given.overwrite)
-    is_ct = bool(given.sinogram and given.angles)
-    of_mri, of_ct = ("kspace", "mask", "maps"), ("sinogram", "angles")
-    foreign = [name for name in (of_mri if is_ct else of_ct) if given[name].value]
+    is_ct = bool(given.sinogram)
+    of_mri = ("kspace", "mask", "maps", "centered", "wider_field")
+    of_ct = ("sinogram", "angles")
+    foreign = [name for name in (of_mri if is_ct else of_ct) if given[name].present]
     if foreign or not (is_ct or given.kspace):
         raise ValueError(
-            "give either --kspace (--mask, --maps), or --sinogram and --angles."
+            "give either --kspace (--mask, --maps), or --sinogram (--angles)."
         )
     config = defaults.reconstruction()
     config.method, config.task.noise_std = given.method, given.noise_std
     config.sampler.n_steps, config.sampler.seed = given.n_steps, given.seed
+    config.data.wider_field = given.wider_field
     source = given.sinogram if is_ct else given.kspace
     if is_ct:
         contents = scan_arrays.ct_arrays(source, given.angles, given.scale)
@@ -153,10 +161,12 @@ def _run(given: flags.FlagValues) -> None:
         contents = scan_arrays.mri_arrays(
             source, given.mask, given.maps, centered=given.centered, scale=given.scale
         )
-        if contents.sensitivity_maps is not None and not given.maps:
+        if contents.maps_estimated:
             sys.stdout.write("coil sensitivities: estimated by ESPIRiT\n")
-    plan = outputs.plan(path, contents, given.geometry, given.units)
-    found, scan = reconstruct(contents, source, given.prior, config, given.n_samples)
+    prior = factory.load_prior(given.prior)
+    size = prior.image_shape[:2] if given.wider_field else None
+    plan = outputs.plan(path, contents, given.geometry, given.units, size)
+    found, scan = reconstruct(contents, source, prior, config, given.n_samples)
     outputs.write(plan, found, scan, given.method)
     residual = found.data_residual.mean()
     sys.stdout.write(f"wrote {path}; data residual {residual:.2e}\n")

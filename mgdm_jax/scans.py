@@ -22,8 +22,8 @@ LEAST, MOST = 0.02, 20.0
 """Brightest values of an image in units of its scale; metal in CT reaches 3 or so."""
 
 _WIDER = (
-    "; complex images that are to be the middle of a wider field of view: "
-    "--config.data.wider_field"
+    "; where complex images are the middle of a wider field of view, give --wider_field"
+    " (in a configuration, --config.data.wider_field)"
 )
 
 
@@ -104,7 +104,7 @@ def _narrowed(
     (h, w), size = image_shape[:2], file.kspace.shape[-2:]
     if len(image_shape) != 3 or size[0] < h or size[1] < w:
         raise ValueError(
-            f"{path}: data.wider_field is for complex images, not larger than the "
+            f"{path}: wider_field is for complex images, not larger than the "
             f"k-space of {size[0]}x{size[1]}; the prior's are {h}x{w}."
         )
     kspace, maps = file.kspace, file.sensitivity_maps
@@ -135,13 +135,14 @@ def _file_operator(
         if file.kspace.ndim == 4:
             raise ValueError(
                 f"{path}: kspace has {file.kspace.shape[1]} coils but the file holds "
-                "no sensitivity_maps; add them (ESPIRiT) or combine the coils."
+                "no sensitivity_maps; add them, or let `python -m mgdm_jax.reconstruct`"
+                " estimate them."
             )
         return fourier.masked_fourier(corner, image_shape)
     if len(image_shape) != 3:
         raise ValueError(
-            f"{path}: multi-coil k-space needs a prior of complex images (2 channels); "
-            "use configs/mri_fastmri.py."
+            f"{path}: multi-coil k-space needs a prior of complex images (2 channels), "
+            "as brain_complex is."
         )
     field = (corner.shape[0], corner.shape[1])
     if maps.ndim == 3:

@@ -12,6 +12,8 @@ import scanner_files
 import tiny
 from safetensors.numpy import save_file
 
+from mgdm_jax import priors as prior_files
+
 CONFIGS = Path(__file__).parents[1] / "configs"
 SIZE = 32
 
@@ -137,6 +139,19 @@ def a_prior_of_lies(folder):
     path.write_bytes(struct.pack("<Q", 2**40) + b"{}")
 
 
+def a_prior_of(text, lacks=""):
+    """Return what writes a tiny prior's tensors with other facts, or but for one."""
+
+    def make(folder):
+        write_mri(folder)
+        path = folder / f"tiny-{SIZE}-1.safetensors"
+        tensors, metadata = prior_files.read(path)
+        tensors.pop(lacks, None)
+        save_file(tensors, path, metadata if text is None else {"mgdm_jax": text})
+
+    return make
+
+
 def no_pixels(folder):
     slices, _ = scanner_files.ct_series(np.random.default_rng(0), n=2, size=16)
     for ds in slices:
@@ -255,6 +270,21 @@ ROWS = {
     "mask of nothing": (mri(mask=np.zeros(SIZE)), run_mri(), "mask samples nothing"),
     "mask of weights": (mri(mask=np.full(SIZE, 0.5)), run_mri(), "zeros and ones only"),
     "DC in the corner": (corner_kspace, run_mri(), "energy lies in the corners"),
+    "DC in the corner along rows": (
+        mri(kspace=np.fft.ifftshift(kspace(), -1)),
+        run_mri(),
+        "in the corner along w; apply fftshift along w (axis -1)",
+    ),
+    "DC in the corner along columns": (
+        arrays(k=np.fft.ifftshift(kspace(), -2)),
+        reconstruct("--kspace=k.npy"),
+        "in the corner along h and in the middle along w; apply fftshift along h (axis",
+    ),
+    "DC in the middle along rows": (
+        arrays(k=np.fft.ifftshift(kspace(), -2)),
+        reconstruct("--kspace=k.npy", "--nocentered"),
+        "in the middle along w; apply ifftshift along w (axis -1)",
+    ),
     "DC in the middle": (mri(centered=False), run_mri(), "energy lies in the middle"),
     "scale of another scan": (mri(scale=1e6), run_mri(), "give the scale of these"),
     "scale of nought": (mri(scale=0.0), run_mri(), "scale must be one positive number"),
@@ -281,6 +311,11 @@ ROWS = {
         "reference is zero throughout",
     ),
     "radians": (ct(angles_deg=np.arange(8) * 0.39), run_ct(), "look like radians"),
+    "radians over a whole turn": (
+        ct(angles_deg=np.linspace(0, 2 * np.pi, 8)),
+        run_ct(),
+        "look like radians",
+    ),
     "angles without rows": (ct(angles_deg=np.arange(7)), run_ct(), "one angle a view"),
     "sinogram in pixels of 1e5": (ct(sinogram=SINOGRAM * 1e5), run_ct(), "scale"),
     "CT in a file of MRI": (mri(), run_ct(), "has no dataset 'sinogram', 'angles_deg'"),
@@ -297,6 +332,13 @@ ROWS = {
     "prior half written": (half_a_prior, run_mri(), "safetensors"),
     "prior of nothing": (a_prior_of_nothing, run_mri(), "safetensors"),
     "prior whose header lies": (a_prior_of_lies, run_mri(), "safetensors"),
+    "prior of no facts": (a_prior_of("[]"), run_mri(), "no JSON object of facts"),
+    "prior that lacks a fact": (a_prior_of("{}"), run_mri(), "metadata lacks 'high'"),
+    "prior that lacks a tensor": (
+        a_prior_of(None, lacks="out.1.bias"),
+        run_mri(),
+        "lacks the tensor out.1.bias",
+    ),
     "no such prior": (
         nothing,
         run_sample("--config.prior.path=brain"),
@@ -386,7 +428,38 @@ ROWS = {
         reconstruct("--kspace=k.npy", "--mask=m.npy"),
         "mask must have shape",
     ),
-    "unknown field": (nothing, run_sample("--config.sampler.nsteps=5"), "n_steps"),
+    "rectangular k-space": (
+        arrays(k=kspace()[..., :24]),
+        reconstruct("--kspace=k.npy"),
+        "32x24, the prior is for 32x32; resample the data or give a prior of that size;"
+        " where complex images are the middle of a wider field of view, give "
+        "--wider_field",
+    ),
+    "wider than a real prior": (
+        arrays(),
+        reconstruct("--kspace=k.npy", "--wider_field"),
+        "wider_field is for complex images",
+    ),
+    "a wider field of a sinogram": (
+        ct(),
+        reconstruct("--sinogram=scan.h5", "--wider_field"),
+        "give either --kspace",
+    ),
+    "unknown field": (
+        nothing,
+        run_sample("--config.sampler.nsteps=5"),
+        "has no field 'nsteps'. Did you mean \"n_steps\"",
+    ),
+    "unknown section": (
+        nothing,
+        run_sample("--config.smapler.n_steps=5"),
+        "has no field 'smapler'. Did you mean \"sampler\"",
+    ),
+    "field of a number": (
+        nothing,
+        run_sample("--config.sampler.n_steps.x=5"),
+        "the configuration has no such field",
+    ),
     "value of another type": (
         nothing,
         run_sample("--config.sampler.n_steps=many"),

@@ -8,7 +8,7 @@ import pydicom
 import pytest
 
 from mgdm_jax import outputs, posterior
-from mgdm_jax.data import geometry, hdf5
+from mgdm_jax.data import geometry, hdf5, resize
 from mgdm_jax.data.geometry import Geometry
 from mgdm_jax.measurements import Measurements
 
@@ -76,6 +76,18 @@ def test_the_measurements_grid_is_taken_unless_another_is_given(tmp_path):
     other = write_nifti(tmp_path / "other.nii")
     assert outputs.plan(tmp_path / "out.nii", mri(GRID), other).grid is not GRID
     assert outputs.plan(tmp_path / "out.nii", mri()).grid is None
+
+
+def test_the_middle_of_a_wider_field_stays_where_it_is(tmp_path):
+    """The measurements' grid is cropped as images are; another is of their size."""
+    plan = outputs.plan(tmp_path / "out.nii", mri(GRID), size=(2, 3))
+    assert plan.grid.shape == (N, 2, 3)
+    want = resize.crop_or_pad(np.moveaxis(grids.points(GRID.affine), -1, 0), (2, 3))
+    got = grids.points(plan.grid.affine, (N, 2, 3))
+    np.testing.assert_allclose(got, np.moveaxis(want, 0, -1), atol=1e-9)
+    source = write_nifti(tmp_path / "source.nii", (N, 2, 3))
+    plan = outputs.plan(tmp_path / "out.nii", mri(), source, size=(2, 3))
+    assert plan.grid.shape == (N, 2, 3)
 
 
 def test_a_series_of_ct_is_in_hounsfield_units(tmp_path):

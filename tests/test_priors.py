@@ -1,6 +1,7 @@
 """Prior files: round trip, refusals, and starting one prior from another."""
 
 import dataclasses
+import json
 
 import jax
 import numpy as np
@@ -20,7 +21,8 @@ def tree():
 
 
 def test_round_trip(tmp_path):
-    params = tree()
+    network = unet.UNetConfig.from_fields(tiny.spec().network)
+    params = jax.device_get(unet.initialise(network, jax.random.key(0)))
     path = tmp_path / "new" / "prior.safetensors"
     priors.save(path, tiny.spec(), params)
     spec, again = priors.load(path)
@@ -91,6 +93,78 @@ def test_foreign_weights_are_refused(tmp_path):
     safetensors.numpy.save_file({"w": np.zeros(3)}, path)
     with pytest.raises(ValueError, match="no mgdm_jax metadata"):
         priors.load(path)
+
+
+def facts(**changes):
+    """Return a tiny prior's facts but for the changes; None leaves one out."""
+    changed = dataclasses.asdict(tiny.spec(16)) | changes
+    return {name: value for name, value in changed.items() if value is not None}
+
+
+def network(**changes):
+    return facts(network=facts()["network"] | changes)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ([], "no JSON object"),
+        ("{", "no JSON object"),
+        ("[" * 100_000, "no JSON object"),
+        ({}, "lacks 'high'"),
+        (facts(schedule=None), "lacks 'schedule'"),
+        (facts(extra=1), "unknown 'extra'"),
+        (facts(name=3), "name=3"),
+        (facts(scale="2"), "scale='2'"),
+        (facts(scale=0.0), "low, high, offset and scale"),
+        (facts(low=float("nan")), "low, high, offset and scale"),
+        (facts(prediction="zz"), "prediction must be eps or v or image, got 'zz'"),
+        (facts(network={}), "the network lacks the field channel_mult"),
+        (network(depth=3), "the network has an unknown field depth"),
+        (network(image_size="16"), "image_size must be a whole number"),
+        (network(image_size=17), "image_size 17 must be a multiple"),
+        (network(model_channels=0), "model_channels must be a whole number"),
+        (network(n_res_blocks=10**9), "tensors are too few"),
+        (network(n_res_blocks=2), "lacks the tensor"),
+        (network(n_classes=4), "lacks the tensor label_emb"),
+        (network(model_channels=64), r"shape \(.*\), not \("),
+        (network(channel_mult=[]), "channel_mult must name at least one level"),
+        (network(channel_mult=["a"]), "channel_mult must be positive numbers"),
+        (network(channel_mult=2), "channel_mult must be positive numbers"),
+        (network(channel_mult=[0.1]), "a level of 3 channels"),
+        (network(n_heads=5), "n_heads 5 does not divide"),
+        (network(n_head_channels=0), "must be positive"),
+        (network(scale_shift_norm=2), "scale_shift_norm must be true or false"),
+    ],
+)
+def test_facts_that_make_no_prior_are_refused(metadata, message, tmp_path):
+    path = tiny.write_prior(tmp_path, 16)
+    text = metadata if isinstance(metadata, str) else json.dumps(metadata)
+    tensors, _ = priors.read(path)
+    safetensors.numpy.save_file(tensors, path, metadata={"mgdm_jax": text})
+    with pytest.raises(ValueError, match=message) as caught:
+        priors.load(path)
+    assert str(caught.value).startswith(path) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("out.1.bias"), r"lacks the tensor out\.1\.bias"),
+        (lambda t: t.update(extra=np.zeros(1)), "a tensor too many, extra"),
+        (lambda t: t.update({"out.1.bias.x": np.zeros(1)}), "too many, out"),
+        (lambda t: t.update({"out.1.bias": np.zeros(9)}), r"bias has shape \(9,\)"),
+        (lambda t: t.update({"out.1.bias": np.zeros(64, int)}), "bias is of I64"),
+    ],
+)
+def test_weights_that_are_not_the_network_s_are_refused(change, message, tmp_path):
+    path = tiny.write_prior(tmp_path, 16)
+    tensors, metadata = priors.read(path)
+    change(tensors)
+    safetensors.numpy.save_file(tensors, path, metadata=metadata)
+    with pytest.raises(ValueError, match=message) as caught:
+        priors.load(path)
+    assert str(caught.value).startswith(path) and "\n" not in str(caught.value)
 
 
 def test_transfer_takes_equal_shapes_only():

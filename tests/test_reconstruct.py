@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import command_server
 import h5py
 import jax
 import numpy as np
@@ -80,7 +81,7 @@ def test_coils_bring_their_own_maps(tmp_path, centered):
 def test_samples_and_their_summaries(scan, tmp_path):
     kspace, mask = scan
     made = config()
-    prior = tiny.write_prior(tmp_path, 120, 2)
+    prior = factory.load_prior(tiny.write_prior(tmp_path, 120, 2))
     contents = scan_arrays.mri_arrays(kspace, mask, None, scale=7.0)
     found, measured = reconstruct.reconstruct(contents, kspace, prior, made, 3)
     assert found.samples.shape == (3, 1, 120, 120, 2)
@@ -165,6 +166,21 @@ def test_a_sinogram_and_its_angles(tmp_path):
     with pytest.raises(ValueError, match="is sinogram transposed"):
         np.save(tmp_path / "s.npy", np.ones((32, 3)))
         scan_arrays.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
+
+
+def test_the_middle_of_a_wider_field(tmp_path):
+    """Rectangular k-space, as most scanners give, with a prior of smaller squares."""
+    y, x = (np.arange(n) - n // 2 for n in (64, 48))
+    image = np.exp(-np.add.outer((y / 6) ** 2, (x / 5) ** 2)) * (1 + 0.3j)
+    np.save(tmp_path / "k.npy", kspace_of(image).astype(np.complex64))
+    prior = tiny.write_prior(tmp_path, 32, 2)
+    words = (f"--prior={prior}", "--kspace=k.npy", "--out=out.npy", "--n_steps=2")
+    words += ("--method=ddnm",)
+    folder = tmp_path
+    done = command_server.run("reconstruct", *words, "--wider-field", cwd=folder)
+    assert done.code == 0, done.err
+    got = np.load(folder / "out.npy")[0]
+    np.testing.assert_allclose(got, image[16:48, 8:40], atol=0.02)
 
 
 def test_raw_data_become_a_series(tmp_path):

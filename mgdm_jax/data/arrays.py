@@ -9,6 +9,7 @@ column-major: their last axis comes first, as with every reader that keeps indic
 import itertools
 import os
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -16,7 +17,8 @@ import scipy.io
 
 from mgdm_jax.data import blame
 
-SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".mat", ".cfl")
+HDF5 = (".h5", ".hdf5")
+SUFFIXES = (".npy", ".npz", *HDF5, ".mat", ".cfl")
 
 
 def read(source: str, name: str) -> np.ndarray:
@@ -50,6 +52,38 @@ def read(source: str, name: str) -> np.ndarray:
     if not np.issubdtype(values.dtype, np.number) and values.dtype != bool:
         raise ValueError(f"{path}: {name} must hold numbers, got {values.dtype}.")
     return values
+
+
+def beside(source: str, name: str, other: str) -> np.ndarray | None:
+    """Return the array `other` of the file where `name` was read, if it is there.
+
+    Args:
+      source: as for `read`.
+      name: what was looked for there; another array's neighbours are not its own.
+      other: the neighbour's name, `mask` say.
+
+    Raises:
+      ValueError: with one line, if it cannot be read.
+    """
+    path, _, asked = source.partition("#")
+    with blame.reading(path):
+        names = _names(path, Path(path).suffix.lower())
+    if asked not in ("", name) or not {name, other} <= set(names):
+        return None
+    return read(f"{path}#{other}", other)
+
+
+def attributes(source: str) -> dict[str, Any]:
+    """Return the attributes of an HDF5 file; none of any other.
+
+    Raises:
+      ValueError: with one line, if they cannot be read.
+    """
+    path, _, _ = source.partition("#")
+    if Path(path).suffix.lower() not in HDF5:
+        return {}
+    with blame.reading(path), h5py.File(path, "r") as file:
+        return dict(file.attrs)
 
 
 def _names(path: str, suffix: str) -> list[str]:
@@ -104,9 +138,22 @@ def _joined(values: np.ndarray) -> np.ndarray:
 
 
 def _bart(path: str) -> np.ndarray:
-    """Return BART's array without its axes of length 1, the last axis first."""
+    """Return BART's array without its axes of length 1, the last axis first.
+
+    Several coils, BART's axis 3, are not to be taken for slices: they come as
+    [n, c, h, w], even of one slice. n is what lies behind them, or axis 2 of three in
+    space; more than one set of maps (axis 4) is an axis more.
+    """
     lines = Path(path).with_suffix(".hdr").read_text(errors="replace").splitlines()
     following = [b for a, b in itertools.pairwise(lines) if "Dimensions" in a]
     shape = tuple(int(word) for word in following[0].split())
-    values = np.fromfile(path, np.complex64)
-    return np.squeeze(values.reshape(shape[::-1]))
+    values = np.fromfile(path, np.complex64).reshape(shape[::-1])
+    n_coils, n_sets = (*shape, 1, 1, 1)[3], (*shape, 1, 1, 1, 1)[4]
+    if n_coils == 1:
+        return np.squeeze(values)
+    if min(shape[:3]) > 1:
+        values = np.moveaxis(values, -3, -4)
+    values = np.squeeze(values)
+    if n_sets > 1 and values.ndim == 4:
+        return values[:, None]
+    return values[None] if values.ndim == 3 else values

@@ -8,12 +8,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-RADIANS_MAX, RADIANS_VIEWS = 3.2, 4
-"""Angles all within ±RADIANS_MAX of more than RADIANS_VIEWS views look like radians."""
+RADIANS_MAX, RADIANS_VIEWS = 6.3, 3
+"""Angles all within ±RADIANS_MAX of RADIANS_VIEWS or more views look like radians: a
+whole turn is 6.28."""
 
 DC_MIN_SIZE, DC_SHARE, DC_RATIO = 32, 16, 4.0
 """k-space of at least DC_MIN_SIZE has DC elsewhere when its blocks of 1/DC_SHARE radius
 there hold DC_RATIO times the energy of those where DC should be."""
+
+DC_CORNERS = {
+    (): "in the middle",
+    (0, 1): "in the corners",
+    (0,): "in the corner along h and in the middle along w",
+    (1,): "in the middle along h and in the corner along w",
+}
+"""Axes of [h, w] along which DC lies at index 0 -> where the energy lies then."""
 
 
 def present(required: Sequence[str], names: Sequence[str]) -> None:
@@ -79,16 +88,36 @@ def centre(values: np.ndarray, sampled: np.ndarray, *, centered: bool) -> None:
         return
     seen = np.broadcast_to(sampled, (h, w))
     power = (np.abs(values.reshape(-1, h, w)) ** 2).sum(0) * seen
-    reach = [slice(n // 2 - n // DC_SHARE, n // 2 + n // DC_SHARE + 1) for n in (h, w)]
-    middle, corner = (values[*reach] for values in (power, np.fft.fftshift(power)))
-    seen = (seen if centered else np.fft.fftshift(seen))[*reach]
-    here, elsewhere = (middle, corner) if centered else (corner, middle)
-    if seen.any() and elsewhere.sum() > DC_RATIO * here.sum():
-        raise ValueError(
-            f"kspace should have DC {'at N//2' if centered else 'in the corner'}, but "
-            f"its energy lies {'in the corners' if centered else 'in the middle'}; set "
-            f"centered to {str(not centered).lower()}, or shift it."
-        )
+    said = () if centered else (0, 1)
+    energies = {axes: _around_dc(power, axes).sum() for axes in DC_CORNERS}
+    found = max(DC_CORNERS, key=lambda axes: energies[axes])
+    if not _around_dc(seen, said).any():
+        return
+    if energies[found] <= DC_RATIO * energies[said]:
+        return
+    raise ValueError(
+        f"kspace should have DC {'at N//2' if centered else 'in the corner'}, but "
+        f"its energy lies {DC_CORNERS[found]}; {_remedy(found, centered=centered)}."
+    )
+
+
+def _around_dc(values: np.ndarray, in_corner: tuple[int, ...]) -> np.ndarray:
+    """Return the block [h, w] around DC, which lies at index 0 along those axes."""
+    shifted = np.fft.fftshift(values, in_corner)
+    reach = (
+        slice(n // 2 - n // DC_SHARE, n // 2 + n // DC_SHARE + 1) for n in shifted.shape
+    )
+    return shifted[*reach]
+
+
+def _remedy(found: tuple[int, ...], *, centered: bool) -> str:
+    """Return what to do about DC that lies at index 0 along those axes only."""
+    if len(found) != 1:
+        wanted = str(not centered).lower()
+        return f"set centered to {wanted} (--{'no' * centered}centered), or shift it"
+    wrong = found[0] if centered else 1 - found[0]
+    shift = "fftshift" if centered else "ifftshift"
+    return f"apply {shift} along {'hw'[wrong]} (axis {wrong - 2})"
 
 
 def sensitivity_maps(values: np.ndarray | None, shape: tuple[int, ...]) -> None:
@@ -103,7 +132,8 @@ def sensitivity_maps(values: np.ndarray | None, shape: tuple[int, ...]) -> None:
     if values.shape not in (shape, shape[1:]):
         raise ValueError(
             f"sensitivity_maps must have shape {shape[1:]} or {shape} to match kspace, "
-            f"got shape {values.shape}; check the number of coils."
+            f"got shape {values.shape}; check the number of coils, and that there "
+            "is one set of maps."
         )
     _numeric("sensitivity_maps", values)
     _finite("sensitivity_maps", values)
@@ -132,10 +162,11 @@ def angles(values: np.ndarray, n_views: int) -> None:
         )
     real("angles_deg", values)
     _finite("angles_deg", values)
-    if n_views > RADIANS_VIEWS and np.abs(values).max() <= RADIANS_MAX:
+    if n_views >= RADIANS_VIEWS and np.abs(values).max() <= RADIANS_MAX:
         raise ValueError(
             f"angles_deg must be in degrees, but {n_views} angles up to "
-            f"{np.abs(values).max():.3g} look like radians; multiply by 180/pi."
+            f"{np.abs(values).max():.3g} look like radians; multiply them by 180/pi, "
+            "or add 360 if they are degrees all the same."
         )
 
 

@@ -82,6 +82,14 @@ class Geometry:
         """Return [3], the centre of the first voxel of a slice."""
         return self.affine[:3, 3] + n * self.affine[:3, 2]
 
+    def cropped(self, size: tuple[int, int]) -> "Geometry":
+        """Return the grid of images cropped, or padded, to (h, w) as by `resize`."""
+        n, *have = self.shape
+        first_h, first_w = (a // 2 - b // 2 for a, b in zip(have, size, strict=True))
+        moved = self.affine.copy()
+        moved[:, 3] = self.affine @ (first_w, first_h, 0, 1)
+        return dataclasses.replace(self, affine=moved, shape=(n, *size))
+
 
 def flipped(affine: np.ndarray) -> np.ndarray:
     """Return an affine [4, 4] of LPS coordinates for RAS, and the reverse."""

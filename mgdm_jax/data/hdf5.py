@@ -41,6 +41,7 @@ class MriFile:
       centered: whether DC lies at N//2 rather than in the corner.
       scale: image value that operator unit 1 stands for; None if the file has none.
       geometry: where the slices are, if their file says.
+      maps_estimated: whether the maps are no file's but ESPIRiT's of this k-space.
     """
 
     kspace: np.ndarray
@@ -50,6 +51,7 @@ class MriFile:
     centered: bool
     scale: float | None
     geometry: Geometry | None = None
+    maps_estimated: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""The arrays of a scan out of several files, or of an ISMRMRD file, checked."""
+"""The arrays of a scan out of one file or several, or of an ISMRMRD file, checked."""
 
 import dataclasses
 
 import numpy as np
 
-from mgdm_jax.data import arrays, checks, espirit, hdf5, ismrmrd_files
+from mgdm_jax.data import arrays, blame, checks, espirit, hdf5, ismrmrd_files
 from mgdm_jax.operators import fourier
 
 
@@ -13,10 +13,13 @@ def mri_arrays(
     mask: str | None,
     maps: str | None,
     *,
-    centered: bool = True,
+    centered: bool | None = None,
     scale: float | None = None,
 ) -> hdf5.MriFile:
     """Return checked arrays of an MRI scan.
+
+    What an argument of None leaves open is looked for in the file of k-space first,
+    by its name in `hdf5.read_mri`.
 
     Args:
       kspace: file of [n, (c,) h, w], or of one slice [(c,) h, w]; or an ISMRMRD file.
@@ -24,31 +27,59 @@ def mri_arrays(
         where the ISMRMRD file has lines.
       maps: file of [(n,) c, h, w]; with it k-space has coils. Without one those of
         k-space [n, c, h, w] are estimated by ESPIRiT.
-      centered: whether DC lies at N//2.
+      centered: whether DC lies at N//2, which it does if nobody says.
       scale: image value that 1 stands for; estimated without one.
 
     Raises:
       ValueError: with one line, if the arrays cannot be used.
     """
-    coils = None if maps is None else arrays.read(maps, "sensitivity_maps")
-    lines = place = None
+    sampled = place = None
     if ismrmrd_files.is_scan(kspace):
-        if not centered:
+        if centered is False:
             raise ValueError(
                 f"{kspace}: ISMRMRD says itself where DC is; leave out --nocentered."
             )
-        values, lines, place = ismrmrd_files.read(kspace)
-        values = values[:, 0] if coils is None and values.shape[1] == 1 else values
+        values, sampled, place = ismrmrd_files.read(kspace)
     else:
         values = arrays.read(kspace, "kspace")
-        values = values[None] if values.ndim == (2 if coils is None else 3) else values
-    if mask is not None:
-        lines = arrays.read(mask, "mask")
-    sampled = _sampled(values) if lines is None else lines
-    scale = checks.scale(scale)
-    contents = hdf5.MriFile(values, sampled, coils, None, centered, scale, place)
+        with blame.blaming(kspace):
+            centered, scale = _noted(arrays.attributes(kspace), centered, scale)
+    coils = _given_or_beside(maps, kspace, "kspace", "sensitivity_maps")
+    coils = coils[0] if coils is not None and coils.shape[:-3] == (1,) else coils
+    given = _given_or_beside(mask, kspace, "kspace", "mask")
+    sampled = sampled if given is None else given
+    values = _with_axes(values, has_coils=coils is not None)
+    sampled = _sampled(values) if sampled is None else sampled
+    contents = hdf5.MriFile(
+        values, sampled, coils, None, centered is not False, checks.scale(scale), place
+    )
     hdf5.check_mri(contents)
     return contents if coils is not None or values.ndim == 3 else _with_maps(contents)
+
+
+def _noted(
+    attributes: dict, centered: bool | None, scale: float | None
+) -> tuple[bool, float | None]:
+    """Return what is given, else what the file's attributes say."""
+    if centered is None:
+        centered = checks.flag("centered", attributes.get("centered", True))
+    return centered, checks.scale(attributes.get("scale") if scale is None else scale)
+
+
+def _given_or_beside(
+    given: str | None, source: str, name: str, other: str
+) -> np.ndarray | None:
+    """Return the array `other` of a file given for it, else of the file of `name`."""
+    if given is not None:
+        return arrays.read(given, other)
+    return arrays.beside(source, name, other)
+
+
+def _with_axes(kspace: np.ndarray, *, has_coils: bool) -> np.ndarray:
+    """Return [n, h, w], or with coils [n, c, h, w], of what may lack an axis."""
+    if not has_coils and kspace.ndim == 4 and kspace.shape[1] == 1:
+        return kspace[:, 0]
+    return kspace[None] if kspace.ndim == (3 if has_coils else 2) else kspace
 
 
 def _with_maps(contents: hdf5.MriFile) -> hdf5.MriFile:
@@ -60,7 +91,9 @@ def _with_maps(contents: hdf5.MriFile) -> hdf5.MriFile:
         sampled = fourier.corner_to_centred_mask(sampled)
     width = espirit.calibration_width(sampled)
     maps = [espirit.sensitivities(each * sampled, width) for each in kspace]
-    return dataclasses.replace(contents, sensitivity_maps=np.stack(maps))
+    return dataclasses.replace(
+        contents, sensitivity_maps=np.stack(maps), maps_estimated=True
+    )
 
 
 def _sampled(kspace: np.ndarray) -> np.ndarray:
@@ -75,8 +108,13 @@ def _sampled(kspace: np.ndarray) -> np.ndarray:
     return each[0].astype(np.float32)
 
 
-def ct_arrays(sinogram: str, angles: str, scale: float | None = None) -> hdf5.CtFile:
+def ct_arrays(
+    sinogram: str, angles: str | None = None, scale: float | None = None
+) -> hdf5.CtFile:
     """Return checked arrays of a CT scan.
+
+    What an argument of None leaves open is looked for in the file of the sinogram
+    first, by its name in `hdf5.read_ct`.
 
     Args:
       sinogram: file of [n, v, d], or of one slice [v, d].
@@ -88,7 +126,14 @@ def ct_arrays(sinogram: str, angles: str, scale: float | None = None) -> hdf5.Ct
     """
     values = arrays.read(sinogram, "sinogram")
     values = values[None] if values.ndim == 2 else values
-    degrees = np.atleast_1d(np.squeeze(arrays.read(angles, "angles_deg")))
-    contents = hdf5.CtFile(values, degrees, None, checks.scale(scale) or 1.0)
+    degrees = _given_or_beside(angles, sinogram, "sinogram", "angles_deg")
+    if degrees is None:
+        raise ValueError(
+            f"{sinogram}: holds no angles_deg beside the sinogram; give --angles."
+        )
+    degrees = np.atleast_1d(np.squeeze(degrees))
+    with blame.blaming(sinogram):
+        _, scale = _noted(arrays.attributes(sinogram), True, scale)
+    contents = hdf5.CtFile(values, degrees, None, scale or 1.0)
     hdf5.check_ct(contents)
     return contents

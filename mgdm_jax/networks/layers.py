@@ -29,6 +29,10 @@ def conv(n_in: int, n_out: int, rngs: nnx.Rngs, *, size=3, stride=1, zero=False)
     )
 
 
+GROUPS = 32
+"""Groups of channels that are normalised together, PyTorch's ADM's."""
+
+
 class GroupNorm(nnx.Module):
     """PyTorch's GroupNorm(32, ε = 1e-5) over [b, h, w, f], in float32.
 
@@ -36,7 +40,7 @@ class GroupNorm(nnx.Module):
     XLA:CPU runs 5 times faster than `nnx.GroupNorm`'s reduction over a split axis.
     """
 
-    def __init__(self, width: int, *, n_groups: int = 32, epsilon: float = 1e-5):
+    def __init__(self, width: int, *, n_groups: int = GROUPS, epsilon: float = 1e-5):
         self.scale = nnx.Param(jnp.ones(width))
         self.bias = nnx.Param(jnp.zeros(width))
         self.n_groups = n_groups

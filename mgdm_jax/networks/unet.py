@@ -5,90 +5,15 @@ https://arxiv.org/abs/2105.05233. Blocks are numbered as in the published checkp
 so that a converter is a renaming. `[b, h, w, f]` throughout.
 """
 
-import dataclasses
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from mgdm_jax.networks import layers
+from mgdm_jax.networks.config import UNetConfig
 from mgdm_jax.types import Array
-
-
-@dataclasses.dataclass(frozen=True)
-class UNetConfig:
-    """Everything that fixes the shapes of a U-Net.
-
-    Attributes:
-      image_size: height and width of the images.
-      in_channels: channels of the images.
-      out_channels: channels of the output (twice `in_channels` with learned variance).
-      model_channels: width at multiplier 1.
-      channel_mult: multiplier of each level, finest first.
-      n_res_blocks: residual blocks a level.
-      attention_resolutions: image sizes at which attention runs. As in the published
-        code a level attends when its down-sampling factor equals
-        `image_size // resolution`, which for 320 and 16 is no level at all.
-      n_head_channels: channels of one attention head; not where
-      n_heads: heads at every level, 0 to go by their channels.
-      scale_shift_norm: time embedding scales and shifts (else is added).
-      resblock_updown: resample by residual blocks (else by a convolution).
-      new_attention_order: order of q, k, v and heads in the fused projection.
-      n_classes: size of the class embedding, 0 for an unconditional model.
-      patch: pixel-unshuffle factor of the stem; 1 for ADM.
-    """
-
-    image_size: int
-    in_channels: int
-    out_channels: int
-    model_channels: int
-    channel_mult: tuple[float, ...]
-    n_res_blocks: int
-    attention_resolutions: tuple[int, ...] = (16,)
-    n_head_channels: int = 64
-    scale_shift_norm: bool = True
-    resblock_updown: bool = True
-    new_attention_order: bool = False
-    n_classes: int = 0
-    n_heads: int = 0
-    patch: int = 1
-
-    def __post_init__(self):
-        """Refuse image sizes that the levels do not divide."""
-        factor = self.patch * 2 ** (len(self.channel_mult) - 1)
-        if self.image_size % factor:
-            raise ValueError(
-                f"image_size {self.image_size} must be a multiple of {factor}: "
-                f"{len(self.channel_mult)} levels behind a {self.patch}-pixel stem."
-            )
-
-    @classmethod
-    def from_fields(cls, fields: Mapping[str, Any]) -> "UNetConfig":
-        """Return the configuration of a config's or a file's fields.
-
-        JSON and command-line flags leave lists where tuples belong.
-        """
-        values: dict[str, Any] = dict(fields)
-        for name in ("channel_mult", "attention_resolutions"):
-            if name in values:
-                values[name] = tuple(values[name])
-        return cls(**values)
-
-    def to_fields(self) -> dict[str, Any]:
-        """Return what `from_fields` takes, ready for JSON."""
-        return dataclasses.asdict(self)
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Channels of each level."""
-        return tuple(int(mult * self.model_channels) for mult in self.channel_mult)
-
-    def attends(self, level: int) -> bool:
-        """Whether the level (0 = finest) has attention."""
-        factors = {self.image_size // r for r in self.attention_resolutions}
-        return self.patch * 2**level in factors
 
 
 class UNet(nnx.Module):
@@ -142,7 +67,7 @@ class UNet(nnx.Module):
         config = self.config
         return layers.Attention(
             width,
-            config.n_heads or width // min(config.n_head_channels, width),
+            config.heads(width),
             new_order=self.config.new_attention_order,
             rngs=rngs,
         )

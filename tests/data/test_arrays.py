@@ -40,6 +40,30 @@ def test_every_format_gives_the_same_array(suffix, tmp_path):
     assert np.iscomplexobj(got)
 
 
+@pytest.mark.parametrize(
+    ("dimensions", "shape"),
+    [
+        ("8 6 1 4", (1, 4, 6, 8)),
+        ("8 6 1 1 1 1", (6, 8)),
+        ("1 8 6 4", (1, 4, 6, 8)),
+        ("8 6 3 4 1 1", (3, 4, 6, 8)),
+        ("8 6 1 4 1 1 1 1 1 1 1 1 1 3", (3, 4, 6, 8)),
+        ("8 6 1 4 2", (2, 1, 4, 6, 8)),
+        ("8 6 1 4 2 1 1 1 1 1 1 1 1 3", (3, 2, 4, 6, 8)),
+    ],
+)
+def test_bart_s_coils_are_no_slices(dimensions, shape, tmp_path):
+    sizes = [int(word) for word in dimensions.split()]
+    values = np.arange(np.prod(sizes)).astype(np.complex64)
+    values.tofile(tmp_path / "k.cfl")
+    (tmp_path / "k.hdr").write_text(f"# Dimensions\n{dimensions}\n")
+    got = arrays.read(str(tmp_path / "k.cfl"), "kspace")
+    assert got.shape == shape
+    if got.ndim > 2:  # the last of the first coil comes before the first of the next
+        first_coils = np.prod(sizes[:3])
+        assert got[(0,) * (got.ndim - 3)][1, 0, 0] == first_coils
+
+
 def test_matlab_7_3_stores_real_and_imaginary_fields(tmp_path):
     path = tmp_path / "scan.mat"
     pairs = np.zeros(VALUES.shape, [("real", "f4"), ("imag", "f4")])

@@ -80,7 +80,7 @@ def test_sensitivities_are_those_of_bart(tmp_path):
     for words in ("phantom -x128 -k -s8 k", "ecalib -m1 -c0 -r24 k maps"):
         subprocess.run(["bart", *words.split()], cwd=tmp_path, check=True)
     kspace, maps = (
-        arrays.read(str(tmp_path / f"{name}.cfl"), name) for name in ("k", "maps")
+        arrays.read(str(tmp_path / f"{name}.cfl"), name)[0] for name in ("k", "maps")
     )
     image = np.linalg.norm(fastmri.to_image(kspace), axis=0)
     maps = maps / np.linalg.norm(maps, axis=0)

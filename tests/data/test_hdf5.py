@@ -163,7 +163,16 @@ BAD_CT = {
     ),
     "radians": (
         {"angles_deg": np.deg2rad(TWO["angles_deg"])},
-        "9 angles up to 2.79 look like radians; multiply by 180/pi",
+        "9 angles up to 2.79 look like radians; multiply them by 180/pi",
+    ),
+    "radians of a whole turn": (
+        {"angles_deg": np.linspace(0, 2 * np.pi, V)},
+        "9 angles up to 6.28 look like radians",
+    ),
+    "radians of three views": (
+        {"sinogram": TWO["sinogram"][:, :3], "angles_deg": np.arange(3) * np.pi / 3}
+        | {"reference": None},
+        "3 angles up to 2.09 look like radians",
     ),
     "reference shape": ({"reference": ONE["reference"]}, "must have shape (2, 10, 10)"),
     "reference complex": (
@@ -196,9 +205,12 @@ def test_bad_ct_file_is_one_line(case, tmp_path):
 
 def test_few_small_angles_are_degrees(tmp_path):
     content = ct_content()
-    content["sinogram"] = content["sinogram"][:, :4]
-    content["angles_deg"] = np.arange(4.0)[:4] / 2
+    content["sinogram"] = content["sinogram"][:, :2]
+    content["angles_deg"] = np.arange(2.0) / 2
     assert hdf5.read_ct(write(tmp_path / "a.h5", content)).angles_deg[1] == 0.5
+    content = ct_content()
+    content["angles_deg"] = content["angles_deg"] / 60 + 360
+    assert hdf5.read_ct(write(tmp_path / "b.h5", content)).angles_deg[0] == 360
 
 
 @pytest.mark.parametrize("read", [hdf5.read_mri, hdf5.read_ct])
