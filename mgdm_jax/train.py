@@ -31,6 +31,7 @@ from mgdm_jax import (
     figures,
     objectives,
     priors,
+    ranges,
     training,
     training_images,
     unconditional,
@@ -142,6 +143,7 @@ def train(config: Config, workdir: Path) -> Path:
       ValueError: with one line, for a configuration that cannot be trained; nothing is
         written.
     """
+    ranges.check_training(config)
     source = training_images.make_source(config)
     followed = training_images.monitored(config)
     run = build(config)

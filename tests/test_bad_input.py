@@ -432,14 +432,8 @@ def priors(tmp_path_factory):
     return [tiny.write_prior(folder, s, c) for s, c in ((32, 1), (48, 1), (32, 2))]
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_bad_input_is_one_line(name, tmp_path, priors):
-    make, (module, *words), message = ROWS[name]
-    folder = tmp_path / "here"
-    folder.mkdir()
-    for prior in map(Path, priors):
-        (folder / prior.name).write_bytes(prior.read_bytes())
-    make(folder)
+def check_refused(folder, module, words, message):
+    """Run a command in a folder, which it must leave as it is, for one line."""
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     done = command_server.run(module, *words, cwd=folder)
     assert done.code == 2, done.err
@@ -449,3 +443,14 @@ def test_bad_input_is_one_line(name, tmp_path, priors):
     assert len(lines) == 1 and message in lines[0], done.err
     assert lines[0].startswith("error: ")
     assert before == {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_bad_input_is_one_line(name, tmp_path, priors):
+    make, (module, *words), message = ROWS[name]
+    folder = tmp_path / "here"
+    folder.mkdir()
+    for prior in map(Path, priors):
+        (folder / prior.name).write_bytes(prior.read_bytes())
+    make(folder)
+    check_refused(folder, module, words, message)
