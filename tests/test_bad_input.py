@@ -11,6 +11,7 @@ import pytest
 import scanner_files
 import tiny
 from safetensors.numpy import save_file
+from test_convert import REFUSAL
 
 from mgdm_jax import priors as prior_files
 
@@ -298,7 +299,19 @@ ROWS = {
     "pickle for a checkpoint": (
         pickle_bomb,
         ("convert", "bomb.pt", "--preset=ffhq_10m", "--out=out"),
-        ".pt",
+        REFUSAL,
+    ),
+    "a checkpoint of scalars": (
+        lambda d: save_file(
+            {"time_embed.0.weight": np.array(1.0)}, d / "a.safetensors"
+        ),
+        ("convert", "a.safetensors", "--image_size=64", "--n_heads=4", "--out=out"),
+        "time_embed.0.weight of the checkpoint has shape ()",
+    ),
+    "a folder of another kind": (
+        lambda d: (d / "config.json").write_text('{"sample_size": "x"}'),
+        ("convert", ".", "--from=diffusers", "--out=out"),
+        "must state sample_size",
     ),
     "DICOM without pixels": (no_pixels, prepare("dicom"), "has no PixelData"),
     "NIfTI of four dimensions": (four_dimensions, prepare("nifti"), "has 4 dimensions"),
