@@ -205,12 +205,12 @@ MAPS = np.ones((2, SIZE, SIZE), np.complex64)
 SINOGRAM = np.ones((1, 8, SIZE), np.float32)
 
 ROWS = {
-    "truncated HDF5": (truncated, run_mri(), "not a readable HDF5 file"),
+    "truncated HDF5": (truncated, run_mri(), "not readable"),
     "no such file": (nothing, run_mri(), "no such file"),
     "not HDF5": (
         lambda d: (d / "scan.h5").write_text("hello"),
         run_mri(),
-        "not a readable HDF5 file",
+        "not readable",
     ),
     "wrong names": (no_dataset, run_mri(), "has no dataset 'kspace', it has 'ksp'"),
     "complex as two reals": (two_reals, run_mri(), "kspace must be complex"),
