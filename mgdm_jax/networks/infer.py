@@ -136,6 +136,35 @@ def diffusers_config(fields: Mapping[str, Any]) -> UNetConfig:
     Raises:
       ValueError: naming a field that this U-Net has no counterpart for.
     """
+    _check_fields(fields)
+    # Without scale and shift the middle attention takes the residual blocks' groups.
+    scale_shift = fields.get("resnet_time_scale_shift") == "scale_shift"
+    groups = fields.get("attn_norm_num_groups") or (None if scale_shift else 32)
+    if groups != 32:
+        raise ValueError(
+            f"UNet2DModel with attn_norm_num_groups={groups} has no counterpart here; "
+            "expected 32."
+        )
+    size, widths = fields["sample_size"], fields["block_out_channels"]
+    return UNetConfig(
+        image_size=size,
+        in_channels=fields["in_channels"],
+        out_channels=fields["out_channels"],
+        model_channels=widths[0],
+        channel_mult=tuple(width / widths[0] for width in widths),
+        n_res_blocks=fields["layers_per_block"],
+        attention_resolutions=tuple(
+            size // 2**level for level, yes in enumerate(_attended(fields)) if yes
+        ),
+        n_head_channels=fields.get("attention_head_dim", 8) or max(widths),
+        scale_shift_norm=scale_shift,
+        resblock_updown=False,
+        new_attention_order=True,
+    )
+
+
+def _check_fields(fields: Mapping[str, Any]) -> None:
+    """Refuse a field of another kind, or of which this U-Net has no counterpart."""
     for name, kind in _REQUIRED.items():
         if not isinstance(fields.get(name), kind):
             raise ValueError(
@@ -154,30 +183,6 @@ def diffusers_config(fields: Mapping[str, Any]) -> UNetConfig:
                 f"UNet2DModel with {name}={fields[name]!r} has no counterpart here; "
                 f"expected {value!r}."
             )
-    # Without scale and shift the middle attention takes the residual blocks' groups.
-    scale_shift = fields.get("resnet_time_scale_shift") == "scale_shift"
-    groups = fields.get("attn_norm_num_groups") or (None if scale_shift else 32)
-    if groups != 32:
-        raise ValueError(
-            f"UNet2DModel with attn_norm_num_groups={groups} has no counterpart here; "
-            "expected 32."
-        )
-    size = fields["sample_size"]
-    return UNetConfig(
-        image_size=size,
-        in_channels=fields["in_channels"],
-        out_channels=fields["out_channels"],
-        model_channels=widths[0],
-        channel_mult=tuple(width / widths[0] for width in widths),
-        n_res_blocks=fields["layers_per_block"],
-        attention_resolutions=tuple(
-            size // 2**level for level, yes in enumerate(_attended(fields)) if yes
-        ),
-        n_head_channels=fields.get("attention_head_dim", 8) or max(widths),
-        scale_shift_norm=scale_shift,
-        resblock_updown=False,
-        new_attention_order=True,
-    )
 
 
 _BLOCKS = ("DownBlock2D", "AttnDownBlock2D", "UpBlock2D", "AttnUpBlock2D")
