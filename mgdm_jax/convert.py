@@ -17,6 +17,7 @@ import numpy as np
 from absl import flags
 
 from mgdm_jax import aside, commands, foreign, priors
+from mgdm_jax.data import blame
 from mgdm_jax.networks import infer, names, presets
 from mgdm_jax.networks.unet import UNetConfig
 from mgdm_jax.types import Params
@@ -58,15 +59,16 @@ def adm(
         )
     known = presets.preset(preset) if preset else None
     tensors = foreign.read_adm(path)
-    network = known or infer.adm_config(
-        {name: value.shape for name, value in tensors.items()},
-        image_size=image_size or 0,
-        new_attention_order=new_attention_order,
-        n_head_channels=n_head_channels,
-        n_heads=n_heads,
-    )
-    _check_heads(network)
-    return network, foreign.convert(tensors, network, names.adm)
+    with blame.blaming(path):
+        network = known or infer.adm_config(
+            {name: value.shape for name, value in tensors.items()},
+            image_size=image_size or 0,
+            new_attention_order=new_attention_order,
+            n_head_channels=n_head_channels,
+            n_heads=n_heads,
+        )
+        _check_heads(network)
+        return network, foreign.convert(tensors, network, names.adm)
 
 
 def _check_heads(network: UNetConfig) -> None:
@@ -88,7 +90,8 @@ def diffusers(folder: str) -> tuple[UNetConfig, Params]:
     """
     network, tensors = foreign.read_diffusers(folder)
     name_of = functools.partial(names.diffusers, config=network)
-    return network, foreign.convert(tensors, network, name_of)
+    with blame.blaming(folder):
+        return network, foreign.convert(tensors, network, name_of)
 
 
 def make_spec(

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mgdm_jax import priors
+from mgdm_jax.data import blame
 from mgdm_jax.networks import infer, names, unet
 from mgdm_jax.networks.unet import UNetConfig
 from mgdm_jax.types import Params
@@ -43,7 +44,8 @@ def read_adm(path: str | Path) -> Tensors:
             f"{path} holds no bare state_dict (name -> tensor), as guided-diffusion's "
             "files do; save that part of it alone."
         )
-    return {str(k): v.detach().to(torch.float32).numpy() for k, v in state.items()}
+    with blame.reading(path):  # sparse and other tensors that are no plain arrays
+        return {str(k): v.detach().to(torch.float32).numpy() for k, v in state.items()}
 
 
 def _torch():
@@ -67,11 +69,12 @@ def read_diffusers(folder: str | Path) -> tuple[UNetConfig, Tensors]:
     config = folder / "config.json"
     try:
         fields = json.loads(config.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{config} is no readable JSON file: {error}.") from None
     if not isinstance(fields, dict):
         raise ValueError(f"{config} holds no object of fields.")
-    network = infer.diffusers_config(fields)
+    with blame.blaming(config):
+        network = infer.diffusers_config(fields)
     tensors, _ = priors.read(folder / "diffusion_pytorch_model.safetensors")
     return network, tensors
 
@@ -89,6 +92,8 @@ def convert(
     Raises:
       ValueError: naming a tensor that is missing, left over, or of another shape.
     """
+    if len(tensors) < network.n_res_blocks * len(network.channel_mult):
+        raise ValueError(f"the checkpoint has but {len(tensors)} tensors.")
     wanted = priors.flatten(unet.abstract_params(network))
     sources = {ours: name_of(ours) for ours in wanted}
     used = {name for names_ in sources.values() for name in names_}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mgdm_jax import factory, schedules, simulate, supervised, training
+from mgdm_jax import factory, priors, schedules, simulate, supervised, training
 from mgdm_jax.defaults import Config
 from mgdm_jax.operators import projection
 from mgdm_jax.types import Array, Params
@@ -28,7 +28,17 @@ class Objective(NamedTuple):
 
 
 def make(config: Config, apply: Callable) -> Objective:
-    """Return the objective of `config.loss.prediction`: a prior's, but for "image"."""
+    """Return the objective of `config.loss.prediction`: a prior's, but for "image".
+
+    Raises:
+      ValueError: if that, or the loss's weight, is none.
+    """
+    for field, names in (("prediction", priors.PREDICTIONS), ("weight", ("eps", "v"))):
+        if config.loss[field] not in names:
+            raise ValueError(
+                f"loss.{field} must be {' or '.join(names)}, got "
+                f"{config.loss[field]!r}."
+            )
     make_one = _supervised if config.loss.prediction == "image" else _diffusion
     return make_one(config, apply)
 

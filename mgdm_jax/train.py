@@ -35,6 +35,7 @@ from mgdm_jax import (
     objectives,
     packaged,
     priors,
+    ranges,
     training,
     training_images,
     unconditional,
@@ -153,6 +154,7 @@ def train(
       ValueError: with one line, for a configuration that cannot be trained; nothing is
         written.
     """
+    ranges.check_training(config)
     source = training_images.make_source(config)
     followed = training_images.monitored(config)
     run = build(config)

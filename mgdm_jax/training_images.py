@@ -20,17 +20,24 @@ def make_source(
         source = pipelines.PreparedSlices(
             data.path, "train", channels=data.channels, seed=seed
         )
-        size = config.network.image_size
-        measurements.check_size(data.path, source[0].shape[:2], (size, size))
+        _check_size(data.path, source, config.network.image_size)
         return source
     if not data.embedded:
         raise ValueError(
             "this configuration trains on data of yours; give --config.data.path, a "
             "file of `python -m mgdm_jax.prepare`."
         )
-    return pipelines.AugmentedSlices(
+    source = pipelines.AugmentedSlices(
         data.modality, data.subjects.split(","), channels=data.channels, seed=seed
     )
+    _check_size("the embedded sample", source, config.network.image_size)
+    return source
+
+
+def _check_size(
+    name: str, source: pipelines.AugmentedSlices | pipelines.PreparedSlices, size: int
+) -> None:
+    measurements.check_size(name, source[0].shape[:2], (size, size))
 
 
 def monitored(config: Config) -> dict[str, np.ndarray]:

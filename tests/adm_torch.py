@@ -12,7 +12,7 @@ class UNet(diffunet.DiffUNet):
 
     def __init__(self, config):
         torch.nn.Module.__init__(self)
-        self.config, self.num_classes = config, None
+        self.config, self.num_classes = config, config.n_classes or None
         self.model_channels, self.dtype = config.model_channels, torch.float32
         embed = 4 * config.model_channels
         self.time_embed = torch.nn.Sequential(
@@ -20,6 +20,8 @@ class UNet(diffunet.DiffUNet):
             torch.nn.SiLU(),
             torch.nn.Linear(embed, embed),
         )
+        if config.n_classes:
+            self.label_emb = torch.nn.Embedding(config.n_classes, embed)
         widths = config.widths
         stem = torch.nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
         blocks, skips, width = [[stem]], [widths[0]], widths[0]
@@ -83,5 +85,5 @@ class UNet(diffunet.DiffUNet):
         kind = diffunet.Downsample if direction == "down" else diffunet.Upsample
         return kind(width, True)
 
-    def forward(self, x, t):
-        return self.forward_diffusion(x, t)
+    def forward(self, x, t, label=None):
+        return self.forward_diffusion(x, t, label)

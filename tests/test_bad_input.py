@@ -11,6 +11,7 @@ import pytest
 import scanner_files
 import tiny
 from safetensors.numpy import save_file
+from test_convert import REFUSAL
 
 from mgdm_jax import priors as prior_files
 
@@ -254,12 +255,12 @@ MAPS = np.ones((2, SIZE, SIZE), np.complex64)
 SINOGRAM = np.ones((1, 8, SIZE), np.float32)
 
 ROWS = {
-    "truncated HDF5": (truncated, run_mri(), "not a readable HDF5 file"),
+    "truncated HDF5": (truncated, run_mri(), "not readable"),
     "no such file": (nothing, run_mri(), "no such file"),
     "not HDF5": (
         lambda d: (d / "scan.h5").write_text("hello"),
         run_mri(),
-        "not a readable HDF5 file",
+        "not readable",
     ),
     "wrong names": (no_dataset, run_mri(), "has no dataset 'kspace', it has 'ksp'"),
     "complex as two reals": (two_reals, run_mri(), "kspace must be complex"),
@@ -348,7 +349,19 @@ ROWS = {
     "pickle for a checkpoint": (
         pickle_bomb,
         ("convert", "bomb.pt", "--preset=ffhq_10m", "--out=out"),
-        ".pt",
+        REFUSAL,
+    ),
+    "a checkpoint of scalars": (
+        lambda d: save_file(
+            {"time_embed.0.weight": np.array(1.0)}, d / "a.safetensors"
+        ),
+        ("convert", "a.safetensors", "--image_size=64", "--n_heads=4", "--out=out"),
+        "time_embed.0.weight of the checkpoint has shape ()",
+    ),
+    "a folder of another kind": (
+        lambda d: (d / "config.json").write_text('{"sample_size": "x"}'),
+        ("convert", ".", "--from=diffusers", "--out=out"),
+        "must state sample_size",
     ),
     "DICOM without pixels": (no_pixels, prepare("dicom"), "has no PixelData"),
     "NIfTI of four dimensions": (four_dimensions, prepare("nifti"), "has 4 dimensions"),
@@ -581,14 +594,8 @@ def priors(tmp_path_factory):
     return [tiny.write_prior(folder, s, c) for s, c in ((32, 1), (48, 1), (32, 2))]
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_bad_input_is_one_line(name, tmp_path, priors):
-    make, (module, *words), message = ROWS[name]
-    folder = tmp_path / "here"
-    folder.mkdir()
-    for prior in map(Path, priors):
-        (folder / prior.name).write_bytes(prior.read_bytes())
-    make(folder)
+def check_refused(folder, module, words, message):
+    """Run a command in a folder, which it must leave as it is, for one line."""
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     done = command_server.run(module, *words, cwd=folder)
     assert done.code == 2, done.err
@@ -598,3 +605,14 @@ def test_bad_input_is_one_line(name, tmp_path, priors):
     assert len(lines) == 1 and message in lines[0], done.err
     assert lines[0].startswith("error: ")
     assert before == {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_bad_input_is_one_line(name, tmp_path, priors):
+    make, (module, *words), message = ROWS[name]
+    folder = tmp_path / "here"
+    folder.mkdir()
+    for prior in map(Path, priors):
+        (folder / prior.name).write_bytes(prior.read_bytes())
+    make(folder)
+    check_refused(folder, module, words, message)

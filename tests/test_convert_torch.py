@@ -29,25 +29,27 @@ def randomise(model, seed=0):
 
 
 def relative_error(network, params, theirs):
-    """Return ‖ours - theirs‖ / ‖theirs‖ on random images and times."""
+    """Return ‖ours - theirs‖ / ‖theirs‖ on random images and times, and labels."""
     rng = np.random.default_rng(1)
     shape = (2, network.in_channels, network.image_size, network.image_size)
     x, t = rng.normal(size=shape).astype(np.float32), np.array([3, 871])
+    labels = [np.array([0, network.n_classes - 1])] if network.n_classes else []
     with torch.no_grad():
-        want = theirs(torch.from_numpy(x), torch.from_numpy(t)).numpy()
+        want = theirs(*map(torch.from_numpy, (x, t, *labels))).numpy()
     got = jax.jit(unet.make_apply(network))(
-        params, jnp.asarray(x.transpose(0, 2, 3, 1)), jnp.asarray(t, jnp.int32)
+        params,
+        jnp.asarray(x.transpose(0, 2, 3, 1)),
+        *(jnp.asarray(index, jnp.int32) for index in (t, *labels)),
     )
     got = np.asarray(got).transpose(0, 3, 1, 2)
     assert np.abs(want).max() > 0.1
     return np.linalg.norm(got - want) / np.linalg.norm(want)
 
 
-ADM = {name: config for name, config in VARIANTS.items() if not config.n_classes} | {
+ADM = VARIANTS | {
     "new_order": dataclasses.replace(VARIANTS["openai_256"], new_attention_order=True),
     "four_heads": dataclasses.replace(VARIANTS["openai_256"], n_heads=4),
 }
-"""A conditional network is converted but never run."""
 
 
 @pytest.mark.parametrize("half", [False, True], ids=["fp32", "fp16"])

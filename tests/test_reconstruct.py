@@ -183,6 +183,24 @@ def test_the_middle_of_a_wider_field(tmp_path):
     np.testing.assert_allclose(got, image[16:48, 8:40], atol=0.02)
 
 
+def test_maps_may_be_zero_outside_the_body(tmp_path):
+    """As BART's and others' are: images are zero there, and nothing is refused."""
+    y, x = (np.arange(32) - 16 for _ in range(2))
+    body = np.add.outer((y / 11) ** 2, (x / 9) ** 2) < 1
+    maps = coils.birdcage_sensitivities((32, 32), 4) * body
+    mask = (np.arange(32) % 2 == 0) | (np.abs(x) < 5)
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["kspace"] = (kspace_of(maps * body) * mask)[None].astype(np.complex64)
+        file["mask"], file["sensitivity_maps"] = mask, maps.astype(np.complex64)
+    prior = tiny.write_prior(tmp_path, 32, 2)
+    words = (f"--prior={prior}", "--kspace=scan.h5", "--out=out.npy", "--n_steps=2")
+    done = command_server.run("reconstruct", *words, "--method=ddnm", cwd=tmp_path)
+    assert done.code == 0, done.err
+    got = np.load(tmp_path / "out.npy")[0]
+    assert np.isfinite(got).all() and "ESPIRiT" not in done.out
+    assert np.abs(got[body] - 1).mean() < 0.1
+
+
 def test_raw_data_become_a_series(tmp_path):
     """From an ISMRMRD file to DICOM where it says, and nothing where it cannot be."""
     images = np.random.default_rng(0).uniform(size=(2, 1, 64, 32)) + 0j

@@ -1,7 +1,6 @@
 """A training that is killed and started again ends in the very same bits."""
 
 import csv
-import dataclasses
 import os
 import signal
 import subprocess
@@ -124,10 +123,8 @@ def test_bad_input_writes_nothing(field, tmp_path):
 
 def test_a_prior_remembers_whom_its_donor_met(tmp_path):
     config = tiny_config()
-    spec = dataclasses.replace(tiny.spec(), training={"subjects": "s1,s1,mni152"})
-    donor = tmp_path / "donor.safetensors"
-    priors.save(donor, spec, {"w": np.zeros(1)})
-    config.init, config.data.subjects = str(donor), "itk_mprage"
+    donor = tiny.write_prior(tmp_path, training={"subjects": "s1,s1,mni152"})
+    config.init, config.data.subjects = donor, "itk_mprage"
     spec = train.make_spec(config)
     assert spec.training["subjects"] == "itk_mprage"
     assert priors.met(spec) == ["itk_mprage", "mni152", "s1"]

@@ -1,5 +1,7 @@
 """A prior of a few thousand weights, for tests of everything around the network."""
 
+import dataclasses
+
 import jax
 
 from mgdm_jax import priors
@@ -31,9 +33,13 @@ def spec(image_size=120, channels=1) -> priors.PriorSpec:
     )
 
 
-def write_prior(folder, image_size=120, channels=1) -> str:
-    """Write an untrained prior and return its path."""
-    facts = spec(image_size, channels)
+def write_prior(folder, image_size=120, channels=1, training=()) -> str:
+    """Write an untrained prior and return its path.
+
+    Args:
+      training: what its card says.
+    """
+    facts = dataclasses.replace(spec(image_size, channels), training=dict(training))
     network = unet.UNetConfig.from_fields(facts.network)
     path = folder / f"tiny-{image_size}-{channels}.safetensors"
     priors.save(path, facts, unet.initialise(network, jax.random.key(0)))

@@ -77,10 +77,10 @@ def read_mri(path: Path) -> MriFile:
     Raises:
       ValueError: with one line, if the file cannot be used.
     """
+    arrays, attributes = _read(
+        path, ("kspace", "mask"), ("sensitivity_maps", "reference")
+    )
     with blame.blaming(path):
-        arrays, attributes = _read(
-            path, ("kspace", "mask"), ("sensitivity_maps", "reference")
-        )
         contents = MriFile(
             **arrays,
             centered=checks.flag("centered", attributes.get("centered", True)),
@@ -106,8 +106,8 @@ def read_ct(path: Path) -> CtFile:
     Raises:
       ValueError: with one line, if the file cannot be used.
     """
+    arrays, attributes = _read(path, ("sinogram", "angles_deg"), ("reference",))
     with blame.blaming(path):
-        arrays, attributes = _read(path, ("sinogram", "angles_deg"), ("reference",))
         contents = CtFile(**arrays, scale=checks.scale(attributes.get("scale")) or 1.0)
         check_ct(contents)
     return contents
@@ -154,20 +154,15 @@ def _read(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return datasets by name (None for an absent optional one) and attributes."""
     if not os.path.exists(path):
-        raise ValueError("there is no such file; check the path.")
-    try:
-        with h5py.File(path, "r") as file:
-            present = [k for k, v in file.items() if isinstance(v, h5py.Dataset)]
-            checks.present(required, present)
-            names = (*required, *optional)
-            arrays: dict[str, Any] = {
-                name: np.asarray(file[name]) if name in present else None
-                for name in names
-            }
-            return arrays, dict(file.attrs)
-    except (OSError, KeyError, RuntimeError, TypeError) as error:  # h5py's over damage
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"not a readable HDF5 file ({reason}); it is truncated, damaged or of "
-            "another format: write it again."
-        ) from error
+        raise ValueError(f"{path}: there is no such file; check the path.")
+    with blame.reading(path), h5py.File(path, "r") as file:
+        present = [k for k, v in file.items() if isinstance(v, h5py.Dataset)]
+        attributes = dict(file.attrs)
+    with blame.blaming(path):
+        checks.present(required, present)
+    with blame.reading(path), h5py.File(path, "r") as file:
+        arrays: dict[str, Any] = {
+            name: np.asarray(file[name]) if name in present else None
+            for name in (*required, *optional)
+        }
+    return arrays, attributes

@@ -1,12 +1,14 @@
 """How a U-Net is built; fields that come from files and flags are checked."""
 
 import dataclasses
-import math
 import numbers
 from collections.abc import Mapping
 from typing import Any, cast
 
 from mgdm_jax.networks import layers
+
+MOST = 2**31
+"""Beyond every number of a network: sizes are int32."""
 
 _LEAST = {
     "image_size": 1,
@@ -114,9 +116,9 @@ class UNetConfig:
 
 
 def _is_number(value: object, kind: type = numbers.Integral, above: float = 0) -> bool:
-    """Whether a value is a finite number of that kind beyond another."""
+    """Whether a value is a number of that kind beyond another, and a size on earth."""
     is_one = isinstance(value, kind) and not isinstance(value, bool)
-    return is_one and above < cast(float, value) < math.inf
+    return is_one and above < cast(float, value) < MOST
 
 
 def _check_numbers(config: UNetConfig) -> None:
@@ -124,8 +126,8 @@ def _check_numbers(config: UNetConfig) -> None:
         value = getattr(config, name)
         if not _is_number(value, above=least - 1):
             raise ValueError(
-                f"network.{name} must be a whole number of at least {least}, got "
-                f"{value!r}."
+                f"network.{name} must be a whole number of at least {least}, and of 31 "
+                f"bits, got {value!r}."
             )
     for name, kind in (
         ("channel_mult", numbers.Real),

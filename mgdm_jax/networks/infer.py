@@ -30,16 +30,21 @@ def adm_config(
     Raises:
       ValueError: if these are no ADM U-Net's tensors.
     """
-    _check_adm(shapes)
-    model_channels = shapes["time_embed.0.weight"][1]
+    _, model_channels = _shape(shapes, "time_embed.0.weight", 2)
+    _, in_channels, *_ = _shape(shapes, "input_blocks.0.0.weight", 4)
+    out_channels, *_ = _shape(shapes, "out.2.weight", 4)
+    embedded, _ = _shape(shapes, "input_blocks.1.0.emb_layers.1.weight", 2)
+    n_classes = 0
+    if "label_emb.weight" in shapes:
+        n_classes, _ = _shape(shapes, "label_emb.weight", 2)
     firsts, n_res_blocks = _first_blocks(shapes)
-    widths = [shapes[f"input_blocks.{b}.0.out_layers.0.weight"][0] for b in firsts]
+    norms = [f"input_blocks.{b}.0.out_layers.0.weight" for b in firsts]
+    widths = [_shape(shapes, name, 1)[0] for name in norms]
     attended = [f"input_blocks.{b}.1.qkv.weight" in shapes for b in firsts]
-    embedded = shapes["input_blocks.1.0.emb_layers.1.weight"][0]
     return UNetConfig(
         image_size=image_size,
-        in_channels=shapes["input_blocks.0.0.weight"][1],
-        out_channels=shapes["out.2.weight"][0],
+        in_channels=in_channels,
+        out_channels=out_channels,
         model_channels=model_channels,
         channel_mult=tuple(width / model_channels for width in widths),
         n_res_blocks=n_res_blocks,
@@ -51,27 +56,24 @@ def adm_config(
         scale_shift_norm=embedded == 2 * widths[0],
         resblock_updown=not any(name.endswith(".0.op.weight") for name in shapes),
         new_attention_order=new_attention_order,
-        n_classes=shapes.get("label_emb.weight", (0,))[0],
+        n_classes=n_classes,
     )
 
 
-def _check_adm(shapes: Shapes) -> None:
-    """Refuse what lacks the tensors that tell how an ADM U-Net is built."""
-    wanted = (
-        "input_blocks.0.0.weight",
-        "input_blocks.1.0.out_layers.0.weight",
-        "input_blocks.1.0.emb_layers.1.weight",
-        "time_embed.0.weight",
-        "out.2.weight",
-    )
-    absent = [name for name in wanted if name not in shapes]
-    if absent:
+def _shape(shapes: Shapes, name: str, n_axes: int) -> tuple[int, ...]:
+    """Return the shape of a tensor that tells how an ADM U-Net is built."""
+    if name not in shapes:
         raise ValueError(
-            f"the checkpoint has no tensor {absent[0]}; expected the bare state_dict "
-            "of an ADM (guided-diffusion) U-Net."
+            f"the checkpoint has no tensor {name}; expected the bare state_dict of an "
+            "ADM (guided-diffusion) U-Net."
         )
-    if len(shapes["time_embed.0.weight"]) != 2:
-        raise ValueError("time_embed.0.weight is no matrix; this is no ADM U-Net.")
+    shape = tuple(shapes[name])
+    if len(shape) != n_axes or 0 in shape:
+        raise ValueError(
+            f"{name} of the checkpoint has shape {shape}, expected {n_axes} axes, none "
+            "of them empty; this is no ADM U-Net."
+        )
+    return shape
 
 
 def _first_blocks(shapes: Shapes) -> tuple[list[int], int]:
@@ -134,18 +136,7 @@ def diffusers_config(fields: Mapping[str, Any]) -> UNetConfig:
     Raises:
       ValueError: naming a field that this U-Net has no counterpart for.
     """
-    for name, kind in _REQUIRED.items():
-        if not isinstance(fields.get(name), kind):
-            raise ValueError(
-                f"UNet2DModel's config.json must state {name}, got "
-                f"{fields.get(name)!r}."
-            )
-    for name, value in _DIFFUSERS.items():
-        if fields.get(name, value) != value:
-            raise ValueError(
-                f"UNet2DModel with {name}={fields[name]!r} has no counterpart here; "
-                f"expected {value!r}."
-            )
+    _check_fields(fields)
     # Without scale and shift the middle attention takes the residual blocks' groups.
     scale_shift = fields.get("resnet_time_scale_shift") == "scale_shift"
     groups = fields.get("attn_norm_num_groups") or (None if scale_shift else 32)
@@ -154,8 +145,7 @@ def diffusers_config(fields: Mapping[str, Any]) -> UNetConfig:
             f"UNet2DModel with attn_norm_num_groups={groups} has no counterpart here; "
             "expected 32."
         )
-    widths = fields["block_out_channels"]
-    size = fields["sample_size"]
+    size, widths = fields["sample_size"], fields["block_out_channels"]
     return UNetConfig(
         image_size=size,
         in_channels=fields["in_channels"],
@@ -173,17 +163,41 @@ def diffusers_config(fields: Mapping[str, Any]) -> UNetConfig:
     )
 
 
+def _check_fields(fields: Mapping[str, Any]) -> None:
+    """Refuse a field of another kind, or of which this U-Net has no counterpart."""
+    for name, kind in _REQUIRED.items():
+        if not isinstance(fields.get(name), kind):
+            raise ValueError(
+                f"UNet2DModel's config.json must state {name}, got "
+                f"{fields.get(name)!r}."
+            )
+    widths = fields["block_out_channels"]
+    if not widths or not all(type(width) is int and width > 0 for width in widths):
+        raise ValueError(
+            "UNet2DModel's block_out_channels must be positive whole numbers, got "
+            f"{widths!r}."
+        )
+    for name, value in _DIFFUSERS.items():
+        if fields.get(name, value) != value:
+            raise ValueError(
+                f"UNet2DModel with {name}={fields[name]!r} has no counterpart here; "
+                f"expected {value!r}."
+            )
+
+
 _BLOCKS = ("DownBlock2D", "AttnDownBlock2D", "UpBlock2D", "AttnUpBlock2D")
 
 
 def _attended(fields: Mapping[str, Any]) -> list[bool]:
     """Return which levels have attention, the finest first."""
     down, up = fields["down_block_types"], fields["up_block_types"]
+    n_levels = len(fields["block_out_channels"])
     attended = [kind == "AttnDownBlock2D" for kind in down]
     mirrored = [kind == "AttnUpBlock2D" for kind in reversed(up)]
-    if attended != mirrored or {*down, *up} - set(_BLOCKS):
+    known = all(kind in _BLOCKS for kind in (*down, *up))
+    if attended != mirrored or not known or len(down) != n_levels:
         raise ValueError(
-            f"UNet2DModel's blocks must be of {', '.join(_BLOCKS)}, the encoder's as "
-            f"the decoder's, got {list(down)} and {list(up)}."
+            f"UNet2DModel's blocks must be {n_levels} of {', '.join(_BLOCKS)}, the "
+            f"encoder's as the decoder's, got {list(down)} and {list(up)}."
         )
     return attended

@@ -156,12 +156,15 @@ def abstract_params(config: UNetConfig) -> dict:
 
 
 def make_apply(config: UNetConfig):
-    """Return the pure function (params, x [b, h, w, c], t [b]) -> output."""
+    """Return the pure function (params, x [b, h, w, c], t [b]) -> output.
+
+    It takes labels [b] as well, where the network is conditional.
+    """
     graphdef, _ = nnx.split(
         nnx.eval_shape(lambda: UNet(config, rngs=nnx.Rngs(0))), nnx.Param
     )
 
-    def apply(params: dict, x: Array, t: Array) -> Array:
-        return nnx.merge(graphdef, params)(x, t)
+    def apply(params: dict, x: Array, t: Array, label: Array | None = None) -> Array:
+        return nnx.merge(graphdef, params)(x, t, label)
 
     return apply

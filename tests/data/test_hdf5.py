@@ -220,13 +220,25 @@ def test_unreadable_files_are_one_line(read, tmp_path):
     (tmp_path / "cut.h5").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.h5").write_text("not HDF5")
     for name, message in {
-        "cut.h5": "not a readable HDF5 file",
-        "text.h5": "not a readable HDF5 file",
+        "cut.h5": "not readable",
+        "text.h5": "not readable",
         "none.h5": "there is no such file",
     }.items():
         with pytest.raises(ValueError, match=message) as refused:
             read(tmp_path / name)
         assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["kspace", "sinogram"])
+def test_a_dataset_beyond_all_memory_is_one_line(name, tmp_path):
+    path = write(tmp_path / "a.h5", mri_content() | ct_content())
+    with h5py.File(path, "a") as file:
+        del file[name]
+        file.create_dataset(name, (1, 2**22, 2**22), np.complex64, chunks=True)
+    read = hdf5.read_mri if name == "kspace" else hdf5.read_ct
+    with pytest.raises(ValueError, match=r"a\.h5: not readable \(.*llocate") as refused:
+        read(path)
+    assert "\n" not in str(refused.value)
 
 
 def test_damaged_data_is_one_line(tmp_path):
@@ -238,7 +250,7 @@ def test_damaged_data_is_one_line(tmp_path):
     content = bytearray(path.read_bytes())
     content[offset] ^= 0xFF
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="not a readable HDF5 file"):
+    with pytest.raises(ValueError, match="not readable"):
         hdf5.read_ct(path)
 
 

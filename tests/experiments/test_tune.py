@@ -1,13 +1,13 @@
 """The search finds an optimum beyond its candidates and never asks twice."""
 
-import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny
 
 from experiments import ascent, rows, scoring, search, tune
-from mgdm_jax import defaults, priors
+from mgdm_jax import defaults
 
 BEST = {"zeta": 23.0, "lam": 1e-2, "rho": 0.0, "eta": 0.92}
 SPACE = search.SPACES["mgdm_no_r"]
@@ -110,10 +110,7 @@ def test_every_compared_row_has_a_space_and_starts_inside():
 
 @pytest.fixture
 def of_s1(tmp_path):
-    spec = dataclasses.replace(tiny.spec(), training={"subjects": "s1,s1"})
-    path = tmp_path / "of_s1.safetensors"
-    priors.save(path, spec, {"w": np.zeros(1)})
-    return str(path)
+    return tiny.write_prior(tmp_path, training={"subjects": "s1,s1"})
 
 
 def test_no_search_on_a_subject_that_the_prior_has_met(of_s1):
@@ -127,6 +124,6 @@ def test_a_prior_is_known_by_its_weights_wherever_they_lie(of_s1, tmp_path):
     config.prior.path = of_s1
     name = scoring.prior_id(config)
     elsewhere = tmp_path / "moved.safetensors"
-    elsewhere.write_bytes((tmp_path / "of_s1.safetensors").read_bytes())
+    elsewhere.write_bytes(Path(of_s1).read_bytes())
     config.prior.path = str(elsewhere)
     assert scoring.prior_id(config) == name and name.startswith("tiny ")
