@@ -4,6 +4,7 @@ torch is imported here only, for `.pt` files; `priors.read` reads safetensors.
 """
 
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -29,8 +30,10 @@ def read_adm(path: str | Path) -> Tensors:
         return priors.read(path)[0]
     torch = _torch()
     try:
-        # Only tensors and plain containers: whatever else a pickle names is refused.
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickle's version; the file is refused
+            # Only tensors and plain containers: what else a pickle names is refused.
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error}.") from None
     except Exception:  # pickle's, zip's and torch's own, of any kind
