@@ -5,6 +5,9 @@ from mgdm_jax.defaults import Config
 MANY = 2**31 - 2
 """Steps are counted, and entries indexed, by int32."""
 
+FLOAT = 3e38
+"""As large as a float32 can be; what diverges is reported, not refused."""
+
 RANGES = {
     "task.acceleration": (1, 1e6),
     "task.mask_seed": (0, 2**63 - 1),
@@ -18,9 +21,9 @@ RANGES = {
     "data.n_images": (1, MANY),
     "data.channels": (1, 2),
     "data.n_validation": (1, MANY),
-    "guidance.zeta": (0, 1e9),
-    "guidance.lam": (0, 1e9),
-    "guidance.rho": (0, 1e9),
+    "guidance.zeta": (0, FLOAT),
+    "guidance.lam": (0, FLOAT),
+    "guidance.rho": (0, FLOAT),
     "guidance.cg_steps": (1, 1_000_000),
     "sampler.n_steps": (1, 1_000_000),
     "sampler.batch_size": (1, 1_000_000),
