@@ -201,7 +201,7 @@ def test_a_sinogram_of_scikit_image(tmp_path):
     ("change", "message"),
     [
         ({"method": "magic"}, "method must be one of"),
-        ({"guidance.zeta": -1.0}, "must not be negative"),
+        ({"guidance.zeta": -1.0}, "guidance.zeta must be at least 0"),
         ({"guidance.proximal": "magic"}, "guidance.proximal must be"),
         ({"method": "ddnm_plus", "guidance.proximal": "cg"}, "at auto"),
         ({"task.mask": "magic"}, "magic"),
