@@ -195,7 +195,7 @@ def _loop(
             row = {"step": step, "loss": float(np.mean(jax.device_get(losses)))}
             row["seconds"] = round(time.monotonic() - started, 1)
             losses = []
-            if step % train.validate_every == 0:
+            if step % train.validate_every == 0 or step == train.n_steps:
                 row |= _validate(run, state, monitored)
             _append(workdir / "metrics.csv", row, run.columns)
             count.tell(row, note=f"loss={row['loss']:.4f}")

@@ -23,7 +23,7 @@ def tiny_config():
     config.network.channel_mult = (1.0,)
     config.network.patch = 8
     config.train.log_every = 1
-    config.train.validate_every = 4
+    config.train.validate_every = 3  # and at the last step, 4
     return config
 
 
@@ -107,6 +107,7 @@ def test_resuming_after_a_kill_is_exact(tmp_path, monkeypatch):
         np.testing.assert_array_equal(a, b)
     rows = [read_rows(folder / "metrics.csv") for folder in (straight, resumed)]
     assert len(rows[0]) == 4 and rows[0] == rows[1]
+    assert [bool(row["train_t250"]) for row in rows[0]] == [False, False, True, True]
     check_prior(files[0], states[0][0])
     assert [p.name for p in (straight / "samples").iterdir()] == ["0000004.png"]
 
