@@ -9,7 +9,7 @@ columns, single coil; `--config.task.n_coils=8` simulates birdcage coils.
 (320x320, ADM, 100 steps) and wants --config.data.path and --config.prior.path.
 """
 
-from mgdm_jax import defaults
+from mgdm_jax import defaults, tuned
 
 
 def get_config(arg: str = "") -> defaults.Config:
@@ -18,6 +18,7 @@ def get_config(arg: str = "") -> defaults.Config:
     config.task.kind = "mri_complex"
     config.task.mask = "gaussian1d"
     config.prior.path = "brain_complex"
+    defaults.set_tuned(config, tuned.MRI_COMPLEX)
     if arg == "paper":
         config.sampler.n_steps = 100  # A.5.1
         config.sampler.eta = 0.85

@@ -62,6 +62,18 @@ MRI_REAL = {
 `python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage`, at 8x
 with `--config.task.acceleration=8`."""
 
+MRI_COMPLEX = {
+    "4": {
+        "mgdm": (2.0, 0.05, 0.0, 1.0),
+        "mgdm_no_r": (2.0, 0.05, 0.0, 1.0),
+        "mgdm_no_ir": (0.0, 3.3e-5, 0.0, 1.0),
+        "ddnm": (0.0, 0.0, 0.0, 1.0),
+    },
+}
+"""Four inner slices of itk_mprage, simulated phase, 100 steps, Gaussian columns,
+brain_complex_held_back: `python -m experiments.tune --config configs/mri_fastmri.py
+--subject itk_mprage`. `mgdm` has the numbers of `mgdm_no_r`, its rho not searched."""
+
 CT = {
     "23": {
         "mgdm": (10.7, 3.3e-5, 0.0, 1.0),
@@ -80,5 +92,5 @@ pseudo-inverse (`ddnm_fbp`) every η diverges. MGDM's ζ is a stride below the b
 those slices, 16, where another slice diverges, as all do at 24. The two slices are the
 volume's first and last, as those of MRI above: a search on inner ones is to come."""
 
-BY_KIND = {"mri_real": MRI_REAL, "ct": CT}
+BY_KIND = {"mri_real": MRI_REAL, "mri_complex": MRI_COMPLEX, "ct": CT}
 """Values of `config.task.kind` -> the numbers of its task."""
