@@ -7,6 +7,7 @@ Errors name the place that was asked for, not the hidden one.
 import contextlib
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,7 +119,8 @@ def _behind_links(path: Path) -> Path:
 
 
 def _hidden(path: Path) -> Path:
-    return path.with_name(f".{os.getpid()}.{path.name}")
+    writer = f"{os.getpid()}-{threading.get_ident()}"
+    return path.with_name(f".{writer}.{path.name}")
 
 
 def _move(part: Path, path: Path) -> None:

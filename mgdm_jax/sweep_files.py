@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mgdm_jax import defaults, priors, results, sweep_table
+from mgdm_jax import aside, defaults, priors, results, sweep_table
 from mgdm_jax.data import prepared
 from mgdm_jax.defaults import Config
 from mgdm_jax.factory import Prior
@@ -174,6 +173,5 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 def _write(path: Path, text: str) -> None:
     """Write a file, whole or not at all."""
-    aside = path.with_name(path.name + ".tmp")
-    aside.write_text(text)
-    os.replace(aside, path)
+    with aside.replacing(path) as part:
+        part.write_text(text)

@@ -1,14 +1,13 @@
 """The table of a sweep: a row a candidate, as a file and for a terminal."""
 
 import csv
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 
-from mgdm_jax import metrics
+from mgdm_jax import aside, metrics
 from mgdm_jax.evaluation import Outcome
 from mgdm_jax.sweeps import Numbers
 
@@ -79,12 +78,10 @@ def _six(value: SupportsFloat) -> float:
 
 def write(path: Path, rows: Iterable[Row]) -> None:
     """Write the table, whole or not at all."""
-    aside = path.with_name(path.name + ".tmp")
-    with aside.open("w", newline="") as file:
+    with aside.replacing(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(Row._fields)
         writer.writerows(rows)
-    os.replace(aside, path)
 
 
 def read(path: Path) -> list[Row]:
