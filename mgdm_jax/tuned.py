@@ -68,6 +68,7 @@ MRI_COMPLEX = {
         "mgdm_no_r": (2.0, 0.05, 0.0, 1.0),
         "mgdm_no_ir": (0.0, 3.3e-5, 0.0, 1.0),
         "ddnm": (0.0, 0.0, 0.0, 1.0),
+        "dps": (3.56, 0.0, 0.0, 1.0),
     },
 }
 """Four inner slices of itk_mprage, simulated phase, 100 steps, Gaussian columns,
