@@ -24,51 +24,40 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 from ml_collections import config_flags
 
 from experiments import ascent, rows, scoring, search
-from mgdm_jax import devices, factory, methods, metrics, priors, reconstruction
+from mgdm_jax import devices, evaluation, factory, methods, priors, reconstruction
 from mgdm_jax.defaults import Config
-from mgdm_jax.types import Array, Guidance
+from mgdm_jax.types import Guidance
 
 COARSE = 4
 """The first stage takes 1 / COARSE of the steps."""
 
 
 def evaluator(config: Config, chunk: int) -> Callable[[list[dict]], np.ndarray]:
-    """Return rows of numbers -> mean PSNR of each, -inf where it diverges."""
+    """Return rows of numbers -> mean PSNR of each, -inf where an image diverges."""
     prior, measured, sampler = factory.build(config)
-    inner = np.arange(1, len(measured) - 1)
-    keys = jax.random.split(jax.random.key(config.sampler.seed), len(inner))
-    problems = measured.problem(inner)
-    assert measured.reference is not None
-    reference = jnp.asarray(measured.reference[inner])
-    region = True if measured.region is None else measured.region
-    n_devices = math.gcd(len(inner), jax.device_count())
-    mesh = devices.mesh(jax.devices()[:n_devices])
-    sample = reconstruction.batched(sampler, measured.axes, mesh)
-    params = devices.replicate(mesh, prior.params)
-
-    def psnr(guidance: Guidance) -> Array:
-        images, _ = sample(keys, params, problems, guidance)
-        images = jnp.where(region, images, 0.0)
-        return jnp.mean(jax.vmap(metrics.psnr)(reference, images))
-
-    over_rows = jax.jit(jax.vmap(psnr))
+    inner = measured.take(np.arange(1, len(measured) - 1))
+    key = jax.random.key(config.sampler.seed)
+    chunk = devices.padded(chunk, devices.mesh())
+    outcome_of = evaluation.make(
+        key, sampler, prior, inner, n_candidates=chunk, n_images=len(inner)
+    )
 
     def evaluate(asked: list[dict]) -> np.ndarray:
-        padded = asked + [asked[-1]] * (-len(asked) % chunk)
         found = []
-        for start in range(0, len(padded), chunk):
-            part = padded[start : start + chunk]
+        for start in range(0, len(asked), chunk):
+            part = asked[start : start + chunk]
             columns = ([row[name] for row in part] for name in Guidance._fields)
-            numbers = Guidance(*(jnp.asarray(c, jnp.float32) for c in columns))
-            found.append(np.asarray(over_rows(numbers)))
-        values = np.concatenate(found)[: len(asked)]
-        return np.nan_to_num(values, nan=-np.inf)
+            outcome = outcome_of(
+                Guidance(*(np.asarray(c, np.float32) for c in columns))
+            )
+            psnr = np.where(outcome.diverged, -np.inf, outcome.scores.psnr)
+            found.append(psnr.mean(axis=1))
+        return np.concatenate(found)
 
     return evaluate
 
@@ -95,7 +84,7 @@ _METHODS = flags.DEFINE_list("methods", list(search.SPACES), "Methods to tune.")
 _SLICES = flags.DEFINE_integer("slices", 4, "Validation slices.")
 _STEPS = flags.DEFINE_integer("steps", 100, "Network evaluations of one sample.")
 _OUT = flags.DEFINE_string("out", "experiments/tuning", "Folder of what is found.")
-_CHUNK = flags.DEFINE_integer("chunk", 1, "Candidates in memory at once.")
+_CHUNK = flags.DEFINE_integer("chunk", 1, "Candidates at once, at least one a device.")
 
 
 def tune(config: Config, name: str, table: dict, settings: dict, chunk: int) -> dict:

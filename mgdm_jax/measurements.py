@@ -58,6 +58,19 @@ class Measurements:
             operator = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
         return Problem(operator, self.measurement[index], jnp.float32(self.noise_std))
 
+    def take(self, index: np.ndarray) -> "Measurements":
+        """Return the problems [b] at `index` as measurements of their own."""
+        operator, reference = self.operator, self.reference
+        if self.per_image:
+            operator = [operator[i] for i in index.tolist()]
+        return dataclasses.replace(
+            self,
+            operator=operator,
+            measurement=self.measurement[index],
+            reference=None if reference is None else reference[index],
+            scale=self.scale[index],
+        )
+
     def in_file_units(self, images: np.ndarray) -> np.ndarray:
         """Return images [n, h, w] or, two channels joined, complex in the file's units.
 
