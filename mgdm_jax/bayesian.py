@@ -80,10 +80,10 @@ class Study:
         return trial, Numbers(**(kept | trial.params))
 
     def tell(self, trials: Sequence[Any], rows: Sequence[dict[str, Any]]) -> None:
-        """Keep the rows of trials; their PSNR is what is maximised."""
+        """Keep the rows of trials; their merit is what is maximised."""
         for trial, row in zip(trials, rows, strict=True):
             trial.set_user_attr(KEPT, row)
-            self.study.tell(trial, row["psnr_mean"])
+            self.study.tell(trial, row["merit"])
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of all processes so far, in the order they were asked."""

@@ -101,6 +101,8 @@ def _sweep() -> Config:
     """
     sweep: Config = ConfigDict()
     sweep.strategy = "grid"  # every combination; or random, bayesian
+    sweep.criterion = "psnr"  # against references; without any: held_out, and for
+    # noisy measurements discrepancy, sure
     sweep.zeta = sweep.lam = sweep.rho = sweep.eta = ()
     sweep.n_steps = ()  # all of them with any strategy: a program each
     sweep.n_trials = 32  # random, bayesian: candidates at each n_steps

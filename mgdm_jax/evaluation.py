@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import devices, metrics, reconstruction
+from mgdm_jax import criteria, devices, metrics, reconstruction
 from mgdm_jax.factory import Prior, Sampler
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.types import Array, Guidance, Params, Problem
@@ -17,14 +17,17 @@ class Outcome(NamedTuple):
     """What became of every image under every candidate: [s, n] arrays.
 
     Attributes:
-      scores: under `metrics.CONVENTION`, diverged images blank as `run` writes them.
+      scores: under `metrics.CONVENTION`, diverged images blank as `run` writes them;
+        NaN where there are no references.
       data_residual: ‖y - A x‖ / ‖y‖.
       diverged: bool.
+      merit: what the criterion wants much of, see `criteria`.
     """
 
     scores: metrics.Scores
     data_residual: Array | np.ndarray
     diverged: Array | np.ndarray
+    merit: Array | np.ndarray
 
 
 EvaluateFn = Callable[[Guidance], Outcome]
@@ -39,6 +42,8 @@ def make(
     *,
     n_candidates: int,
     n_images: int,
+    criterion: str = criteria.REFERENCE,
+    held_out: Measurements | None = None,
 ) -> EvaluateFn:
     """Return what evaluates up to n_candidates at once, always in the same program.
 
@@ -50,16 +55,18 @@ def make(
       key: typed random key.
       sampler: of one example.
       prior: gives the weights.
-      measurements: n problems with references.
+      measurements: n problems.
       n_candidates: rows of the program, rounded up to a multiple of the devices; fewer
         are filled up with repeats.
       n_images: images of the program; the last batch is filled up with repeats.
+      criterion: of the merit, one of `criteria.CRITERIA`.
+      held_out: n problems to judge the images by, for the criterion of that name.
     """
     n, mesh = len(measurements), devices.mesh()
     keys = jax.random.split(key, n)
     params = devices.replicate(mesh, prior.params)
-    references = jnp.asarray(measurements.reference)
-    program = compiled(sampler, measurements, mesh)
+    references = _references(measurements)
+    program = compiled(sampler, measurements, mesh, criterion, held_out)
     n_rows, size = devices.padded(n_candidates, mesh), min(n_images, n)
 
     def evaluate(guidance: Guidance) -> Outcome:
@@ -70,7 +77,8 @@ def make(
         for start in range(0, n, size):
             index = np.minimum(np.arange(start, start + size), n - 1)
             problem, reference = measurements.problem(index), references[index]
-            part = program(keys[index], params, problem, reference, guidance)
+            held = None if held_out is None else held_out.problem(index)
+            part = program(keys[index], params, problem, held, reference, guidance)
             done = min(size, n - start)
             parts.append(
                 jax.tree.map(lambda v, m=done: np.asarray(v)[:asked, :m], part)
@@ -80,25 +88,47 @@ def make(
     return evaluate
 
 
+def _references(measurements: Measurements) -> Array:
+    """Return the references [n, …image], NaN where there are none."""
+    if measurements.reference is not None:
+        return jnp.asarray(measurements.reference)
+    shape = measurements.problem(np.zeros(1, int)).operator.image_shape
+    return jnp.full((len(measurements), *shape), jnp.nan)
+
+
 def compiled(
-    sampler: Sampler, measurements: Measurements, mesh: jax.sharding.Mesh
+    sampler: Sampler,
+    measurements: Measurements,
+    mesh: jax.sharding.Mesh,
+    criterion: str,
+    held_out: Measurements | None,
 ) -> Callable:
     """Return the program of candidates, jitted.
 
-    It maps (keys [n], params, problems [n], references [n], guidance [s]) to an
-    `Outcome`; each device takes its part of the candidates.
+    It maps (keys [n], params, problems [n], held-out problems [n] or None, references
+    [n], guidance [s]) to an `Outcome`; each device takes its part of the candidates.
     """
+    merit_of = criteria.make(criterion, sampler)
 
     def one(
-        key: Array, params: Params, problem: Problem, reference: Array, row: Guidance
+        key: Array,
+        params: Params,
+        problem: Problem,
+        held: Problem | None,
+        reference: Array,
+        row: Guidance,
     ) -> Outcome:
         image, _ = sampler(key, params, problem, row)
         image, _, residual, diverged = reconstruction.finish(
             problem, image, measurements.region
         )
-        return Outcome(metrics.score(reference, image), residual, diverged)
+        merit = merit_of(key, params, problem, held, reference, row, image)
+        scores = metrics.score(reference, image)
+        return Outcome(scores, residual, diverged, merit)
 
-    over_images = jax.vmap(one, in_axes=(0, None, measurements.axes, 0, None))
-    in_axes = (None, None, None, None, 0)
+    held_axes = None if held_out is None else held_out.axes
+    image_axes = (0, None, measurements.axes, held_axes, 0, None)
+    over_images = jax.vmap(one, in_axes=image_axes)
+    in_axes = (None, None, None, None, None, 0)
     over_rows = jax.vmap(over_images, in_axes=in_axes)
     return jax.jit(devices.per_device(mesh, over_rows, in_axes))

@@ -104,9 +104,15 @@ def finish(
     image = jnp.where(diverged, 0.0, image)
     if region is not None:
         image = jnp.where(region, image, 0.0)
+    return image, operator.baseline(y), data_residual(problem, image), diverged
+
+
+def data_residual(problem: Problem, image: Array) -> Array:
+    """Return ‖y - A x‖ / ‖y‖ of an image x; without the division where y = 0."""
+    y = problem.measurement
     scale = linalg.norm(y)
-    residual = linalg.norm(y - operator.forward(image)) / jnp.where(scale > 0, scale, 1)
-    return image, operator.baseline(y), residual, diverged
+    residual = linalg.norm(y - problem.operator.forward(image))
+    return residual / jnp.where(scale > 0, scale, 1)
 
 
 def batched(sampler: Sampler, axes: Problem, mesh: jax.sharding.Mesh) -> Callable:

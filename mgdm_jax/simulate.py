@@ -16,6 +16,7 @@ from mgdm_jax.operators import (
     coils,
     fourier,
     inpainting,
+    linalg,
     masks,
     projection,
     radon,
@@ -195,7 +196,9 @@ def _white(config: Config, operator: Any, clean: Array) -> tuple[Array, float]:
     # A stream of its own: the sampler starts from the seed's key itself.
     key = jax.random.fold_in(jax.random.key(config.sampler.seed), NOISE_STREAM)
     keys = jax.random.split(key, len(clean))
-    noise = jax.vmap(lambda k, y: operator.sampled(_noise(k, y)))(keys, clean)
+    noise = jax.vmap(lambda k, y: operator.sampled(linalg.unit_noise(k, y)))(
+        keys, clean
+    )
     return clean + sigma * noise, sigma
 
 
@@ -216,11 +219,3 @@ def _low_dose(
     seen = np.asarray(operator.sampled(jnp.ones(y.shape[1:]))) > 0
     sigma = float(np.sqrt(np.mean(deviation[:, seen] ** 2)))
     return jax.vmap(operator.sampled)(jnp.asarray(y)), sigma
-
-
-def _noise(key: Array, like: Array) -> Array:
-    """Return unit noise per real component."""
-    if not jnp.iscomplexobj(like):
-        return jax.random.normal(key, like.shape)
-    real, imaginary = jax.random.normal(key, (2, *like.shape))
-    return jax.lax.complex(real, imaginary)

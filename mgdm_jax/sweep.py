@@ -154,8 +154,9 @@ def main(config: Config, workdir: str | None) -> None:
         sys.stdout.write("nothing is finished yet; other processes are at work.\n")
         return
     simulated = made.measurements.facts["simulated"]
+    table = sweep_table.text(rows, config.sweep.criterion)
     sys.stdout.write(
-        f"{config.method}; simulated: {simulated}\n{sweep_table.text(rows)}\n"
+        f"{config.method}; simulated: {simulated}\n{table}\n"
         f"{notes}\nwritten to {folder}; the best: --config {folder / 'best.py'}\n"
     )
 

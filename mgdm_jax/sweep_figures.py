@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib import axes, figure, ticker
 
-MEASURES = {"psnr_mean": "PSNR / dB", "ssim_mean": "SSIM"}
+MEASURES = {"psnr_mean": "PSNR / dB", "ssim_mean": "SSIM", "merit": "merit"}
+"""Columns that are drawn, but of NaN alone, and their titles; more is better."""
+
 SYMBOLS = {
     "zeta": r"$\zeta$",
     "lam": r"$\lambda$",
@@ -24,7 +26,7 @@ Columns = Mapping[str, np.ndarray]
 
 
 def heat_map(columns: Columns, x: str, y: str, note: str = "") -> figure.Figure:
-    """Return PSNR and SSIM over two numbers, each the best over the others.
+    """Return the measures over two numbers, each the best over the others.
 
     A grid becomes cells, anything else points.
 
@@ -34,9 +36,10 @@ def heat_map(columns: Columns, x: str, y: str, note: str = "") -> figure.Figure:
       y: number along the vertical axis.
       note: a line below.
     """
-    fig, grid = _subplots(note)
+    measures = _measured(columns)
+    fig, grid = _subplots(len(measures), note)
     xs, ys = np.unique(columns[x]), np.unique(columns[y])
-    for ax, (measure, title) in zip(grid, MEASURES.items(), strict=True):
+    for ax, (measure, title) in zip(grid, measures.items(), strict=True):
         cells = _best_cells(columns, x, y, measure)
         if np.isnan(cells).any():
             drawn = _points(ax, columns, x, y, measure)
@@ -48,7 +51,7 @@ def heat_map(columns: Columns, x: str, y: str, note: str = "") -> figure.Figure:
 
 
 def sensitivity(columns: Columns, name: str, note: str = "") -> figure.Figure:
-    """Return PSNR and SSIM over one number: the best over the others, and around it.
+    """Return the measures over one number: the best over the others, and around it.
 
     The second curve holds the others at the best row's values, where the table has
     such rows.
@@ -58,11 +61,12 @@ def sensitivity(columns: Columns, name: str, note: str = "") -> figure.Figure:
       name: the number, "eta" or "n_steps" say.
       note: a line below.
     """
-    fig, grid = _subplots(note)
-    top = np.argmax(columns["psnr_mean"])
+    measures = _measured(columns)
+    fig, grid = _subplots(len(measures), note)
+    top = np.argmax(columns["merit"])
     others = [k for k in SYMBOLS if k != name]
     beside = np.all([columns[k] == columns[k][top] for k in others], axis=0)
-    for ax, (measure, title) in zip(grid, MEASURES.items(), strict=True):
+    for ax, (measure, title) in zip(grid, measures.items(), strict=True):
         ax.plot(columns[name], columns[measure], ".", color="0.6", label="candidates")
         values = np.unique(columns[name])
         if len(values) < len(columns[name]):
@@ -80,10 +84,20 @@ def sensitivity(columns: Columns, name: str, note: str = "") -> figure.Figure:
     return fig
 
 
-def _subplots(note: str) -> tuple[figure.Figure, np.ndarray]:
-    fig = figure.Figure((2 * INCHES, 0.85 * INCHES), layout="compressed")
+def _measured(columns: Columns) -> dict[str, str]:
+    """Return the measures that there are; PSNR is its own merit."""
+    repeated = {"merit"} if (columns["merit"] == columns["psnr_mean"]).all() else set()
+    return {
+        name: title
+        for name, title in MEASURES.items()
+        if name not in repeated and not np.isnan(columns[name]).all()
+    }
+
+
+def _subplots(n: int, note: str) -> tuple[figure.Figure, np.ndarray]:
+    fig = figure.Figure((n * INCHES, 0.85 * INCHES), layout="compressed")
     fig.supxlabel(note, size="small")
-    return fig, fig.subplots(1, len(MEASURES))
+    return fig, fig.subplots(1, n, squeeze=False)[0]
 
 
 def _best_cells(columns: Columns, x: str, y: str, measure: str) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mgdm_jax import aside, defaults, priors, results, sweep_table
+from mgdm_jax import aside, criteria, defaults, priors, results, sweep_table
 from mgdm_jax.data import prepared
 from mgdm_jax.defaults import Config
 from mgdm_jax.factory import Prior
@@ -59,13 +59,16 @@ def check(workdir: Path, config: Config) -> None:
 
 
 def check_inputs(workdir: Path, prior: Prior, measurements: Measurements) -> str:
-    """Return a digest of weights and references, refused if it was another one.
+    """Return a digest of weights and images, refused if it was another one.
 
     Raises:
       ValueError: with one line.
     """
     digest = hashlib.sha256()
-    for leaf in (*jax.tree.leaves(prior.params), measurements.reference):
+    judged_by = measurements.reference
+    if judged_by is None:
+        judged_by = measurements.measurement
+    for leaf in (*jax.tree.leaves(prior.params), judged_by):
         digest.update(np.ascontiguousarray(leaf).data)
     found = digest.hexdigest()[:16]
     before = _read_json(workdir / "environment.json")
@@ -89,6 +92,9 @@ def provenance(config: Config, measurements: Measurements) -> list[str]:
     """Return what the numbers were chosen on, and warnings where they should not be."""
     data, n = config.data, len(measurements)
     lines = [f"chosen on {measurements.facts['data']}, {n} images"]
+    if config.sweep.criterion != criteria.REFERENCE:
+        lines[0] += f", by {config.sweep.criterion}: no reference was looked at"
+        return lines
     if data.path and not prepared.is_prepared(data.path):
         lines[0] += "; whether of test subjects, the file does not say"
         return lines
@@ -114,7 +120,7 @@ def write_best(workdir: Path, config: Config, row: Row, notes: list[str]) -> Non
     """Write best.py, a configuration for `run` of all that is not default."""
     path = workdir / "best.py"
     lines = [
-        f"The best of a sweep: {row.psnr_mean:.2f} dB, SSIM {row.ssim_mean:.4f},",
+        f"The best of a sweep: {_reached(config, row)},",
         *(line for note in notes for line in textwrap.wrap(note, 88)),
         "",
         f"    python -m mgdm_jax.run --config {path}",
@@ -131,6 +137,12 @@ def write_best(workdir: Path, config: Config, row: Row, notes: list[str]) -> Non
         f"{body}\n"
         "    return defaults.shrink(config, arg)\n",
     )
+
+
+def _reached(config: Config, row: Row) -> str:
+    if config.sweep.criterion == criteria.REFERENCE:
+        return f"{row.psnr_mean:.2f} dB, SSIM {row.ssim_mean:.4f}"
+    return f"merit {row.merit:.4g}"
 
 
 def _assignments(config: Config, row: Row) -> list[str]:

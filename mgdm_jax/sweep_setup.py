@@ -10,9 +10,11 @@ import numpy as np
 
 from mgdm_jax import (
     bayesian,
+    criteria,
     devices,
     evaluation,
     factory,
+    holding_out,
     methods,
     ranges,
     search_space,
@@ -37,7 +39,9 @@ class Sweep:
       workdir: where it is, or will be, written.
       space: what varies.
       prior: its weights on every device.
-      measurements: with references.
+      measurements: with references, or to be judged without; what is kept of them if
+        some are held out.
+      held_out: those, or None.
       samplers: number of steps -> sampler.
       inputs: digest of weights and references.
       notes: what the numbers are chosen on, and warnings.
@@ -48,6 +52,7 @@ class Sweep:
     space: search_space.Space
     prior: factory.Prior
     measurements: Measurements
+    held_out: Measurements | None
     samplers: dict[int, factory.Sampler]
     inputs: str
     notes: list[str]
@@ -76,18 +81,40 @@ def make(config: Config, workdir: Path) -> Sweep:
         bayesian.require()
     sweep_files.check(workdir, config)
     prior, measurements, _ = factory.build(config)
-    if measurements.reference is None:
-        raise ValueError(f"{config.data.path} has no reference to compare with.")
+    _check_criterion(config, measurements)
+    held_out = None
+    if config.sweep.criterion == "held_out":
+        measurements, held_out = holding_out.split(measurements, config)
     return Sweep(
         config=config,
         workdir=workdir,
         space=space,
         prior=prior._replace(params=devices.replicate(devices.mesh(), prior.params)),
         measurements=measurements,
+        held_out=held_out,
         samplers={n: factory.make(prior, _at(config, n)) for n in space.n_steps},
         inputs=sweep_files.check_inputs(workdir, prior, measurements),
         notes=sweep_files.provenance(config, measurements),
     )
+
+
+def _check_criterion(config: Config, measurements: Measurements) -> None:
+    criterion = config.sweep.criterion
+    if criterion not in criteria.CRITERIA:
+        raise ValueError(
+            f"sweep.criterion must be one of {', '.join(criteria.CRITERIA)}, got "
+            f"{criterion!r}."
+        )
+    if criterion == criteria.REFERENCE and measurements.reference is None:
+        raise ValueError(
+            f"{config.data.path} has no reference to compare with; choose without one "
+            "by --config.sweep.criterion=held_out."
+        )
+    if criterion in criteria.NOISY and not measurements.noise_std:
+        raise ValueError(
+            f"sweep.criterion={criterion} rests on the noise level; give it by "
+            "--config.task.noise_std, or take held_out."
+        )
 
 
 def _at(config: Config, n_steps: int) -> Config:
@@ -104,8 +131,7 @@ def at_once(sweep: Sweep, n: int) -> int:
 def evaluator(sweep: Sweep, n_steps: int, size: int) -> EvaluateFn:
     """Return what evaluates candidates at one number of steps."""
     config, measurements = sweep.config, sweep.measurements
-    reference = np.asarray(measurements.reference)
-    seen = np.any(reference.reshape(len(reference), -1), axis=1)
+    seen = _counted(measurements)
     nfe = methods.nfe(_at(config, n_steps))
     evaluate = evaluation.make(
         jax.random.key(config.sampler.seed),
@@ -114,6 +140,8 @@ def evaluator(sweep: Sweep, n_steps: int, size: int) -> EvaluateFn:
         measurements,
         n_candidates=size,
         n_images=config.sampler.batch_size,
+        criterion=config.sweep.criterion,
+        held_out=sweep.held_out,
     )
 
     def rows_of(candidates: Sequence[sweeps.Numbers]) -> list[Row]:
@@ -121,3 +149,11 @@ def evaluator(sweep: Sweep, n_steps: int, size: int) -> EvaluateFn:
         return sweep_table.rows_of(candidates, n_steps, nfe, outcome, seen)
 
     return rows_of
+
+
+def _counted(measurements: Measurements) -> np.ndarray:
+    """Return which images count [n]: a blank reference has no peak."""
+    if measurements.reference is None:
+        return np.ones(len(measurements), bool)
+    reference = measurements.reference
+    return np.any(reference.reshape(len(reference), -1), axis=1)

@@ -7,7 +7,7 @@ from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 
-from mgdm_jax import aside, metrics
+from mgdm_jax import aside, criteria, metrics
 from mgdm_jax.evaluation import Outcome
 from mgdm_jax.sweeps import Numbers
 
@@ -18,6 +18,7 @@ SHOWN = 10
 class Row(NamedTuple):
     """One candidate and its means over the images, as `metrics.json` names them.
 
+    The merit is the criterion's, see `criteria`; without references scores are NaN.
     Six digits, so that a table read again is the one that was written.
     """
 
@@ -33,6 +34,7 @@ class Row(NamedTuple):
     n_diverged: int
     nfe: int
     data_residual_mean: float
+    merit: float
 
     @property
     def key(self) -> tuple[float, ...]:
@@ -54,7 +56,7 @@ def rows_of(
       n_steps: of the sampler.
       nfe: network evaluations of one image.
       outcome: [s, n].
-      seen: [n], whether the reference is not blank: a blank one has no peak.
+      seen: [n], whether the image counts: a blank reference has no peak.
     """
     return [
         Row(
@@ -67,6 +69,7 @@ def rows_of(
             n_diverged=int(outcome.diverged[i].sum()),
             nfe=nfe,
             data_residual_mean=_six(outcome.data_residual[i].mean()),
+            merit=_six(np.nan_to_num(outcome.merit[i, seen].mean(), nan=-np.inf)),
         )
         for i, numbers in enumerate(candidates)
     ]
@@ -104,29 +107,31 @@ def read(path: Path) -> list[Row]:
 
 
 def best(rows: Sequence[Row]) -> Row:
-    """Return the row of the largest mean PSNR, the first of equal ones."""
-    return max(rows, key=lambda row: row.psnr_mean)
+    """Return the row of the largest merit, the first of equal ones."""
+    return max(rows, key=lambda row: row.merit)
 
 
-def text(rows: Sequence[Row]) -> str:
+def text(rows: Sequence[Row], criterion: str) -> str:
     """Return the best rows as lines for a terminal."""
     heads = ("zeta", "lam", "rho", "eta", "n_steps", "nfe")
     lines = [
         "".join(f"{head:>10}" for head in heads)
         + f"{'PSNR / dB':>16}{'SSIM':>19}{'diverged':>10}{'residual':>10}"
+        + f"{'merit':>11}" * (criterion != criteria.REFERENCE)
     ]
-    for row in sorted(rows, key=lambda row: -row.psnr_mean)[:SHOWN]:
+    for row in sorted(rows, key=lambda row: -row.merit)[:SHOWN]:
         psnr = f"{row.psnr_mean:.2f} ± {row.psnr_std:.2f}"
         ssim = f"{row.ssim_mean:.4f} ± {row.ssim_std:.4f}"
         lines.append(
             "".join(f"{getattr(row, head):>10.4g}" for head in heads)
             + f"{psnr:>16}{ssim:>19}{row.n_diverged:>10}"
             + f"{row.data_residual_mean:>10.1e}"
+            + f"{row.merit:>11.4g}" * (criterion != criteria.REFERENCE)
         )
     return "\n".join(
         [
             *lines,
-            f"the best {len(lines) - 1} of {len(rows)}, by PSNR; "
+            f"the best {len(lines) - 1} of {len(rows)}, by {criterion}; "
             f"convention: {metrics.CONVENTION}",
         ]
     )

@@ -92,10 +92,10 @@ numbers = sweeps.grid(zeta=(0.1, 0.5), lam=(0.1, 0.2), rho=(0.01,), eta=(0.85,))
 
 
 def outcomes(on):
-    run = evaluation.compiled(sampler, data, devices.mesh(on))
+    run = evaluation.compiled(sampler, data, devices.mesh(on), "psnr", None)
     keys = jax.random.split(jax.random.key(0), len(data))
     problems, references = data.problem(np.arange(len(data))), data.reference
-    inputs = keys, prior.params, problems, references, numbers
+    inputs = keys, prior.params, problems, None, references, numbers
     text = run.lower(*inputs).compile().as_text()
     assert not re.search("all-|collective|reduce-scatter", text)
     return run(*inputs)

@@ -76,6 +76,7 @@ def formula(n_steps, zeta, lam, rho, eta):
     psnr = float(f"{30 - abs(np.log(zeta / 0.3)) - (rho - 0.05) ** 2:.6g}")
     scores = {"psnr_std": 0.1, "ssim_mean": psnr / 40, "ssim_std": 0.0}
     rest = {"n_diverged": 0, "nfe": n_steps, "data_residual_mean": 0.0}
+    rest["merit"] = psnr
     return Row(n_steps, zeta, lam, rho, eta, psnr, **scores, **rest)
 
 
@@ -332,12 +333,14 @@ def test_blank_references_have_no_part_in_the_means():
         metrics.Scores(psnr=psnr, ssim=psnr / 40, nmse=psnr),
         data_residual=np.full((2, 3), 0.5),
         diverged=np.array([[False, True, True], [False, False, False]]),
+        merit=np.array([[1.0, -np.inf, 3.0], [np.nan, 0, 0]]),
     )
     numbers = [sweeps.Numbers(0.1, 0.2, 0.3, eta) for eta in (0.4, 0.5)]
     seen = np.array([True, False, True])
     first, second = sweep_table.rows_of(numbers, 20, 40, outcome, seen)
-    assert first == Row(20, 0.1, 0.2, 0.3, 0.4, 25, 5, 0.625, 0.125, 2, 40, 0.5)
+    assert first == Row(20, 0.1, 0.2, 0.3, 0.4, 25, 5, 0.625, 0.125, 2, 40, 0.5, 2)
     assert second.key == (20, *numbers[1]) and second.psnr_mean == 10
+    assert second.merit == -np.inf
 
 
 def test_a_damaged_table_is_named(tmp_path):

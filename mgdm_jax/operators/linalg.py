@@ -40,6 +40,14 @@ def norm(a: Array) -> Array:
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
 
 
+def unit_noise(key: Array, like: Array) -> Array:
+    """Return noise of standard deviation 1 per real component, of that shape."""
+    if not jnp.iscomplexobj(like):
+        return jax.random.normal(key, like.shape)
+    real, imaginary = jax.random.normal(key, (2, *like.shape))
+    return jax.lax.complex(real, imaginary)
+
+
 def dot_test(op: LinearOperator, key: Array) -> Array:
     """Return |⟨A x, y⟩ - ⟨x, Aᴴ y⟩| / (‖A x‖ ‖y‖) for random x and y.
 

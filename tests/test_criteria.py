@@ -1,0 +1,153 @@
+"""Merits without references: at the truth, against known risks, and in a sweep."""
+
+import command_server
+import h5py
+import jax
+import jax.numpy as jnp
+import numpy as np
+import operator_cases
+import pytest
+import tiny
+from helpers import random_image
+from test_configs import ROOT
+
+from mgdm_jax import criteria, metrics, sweep_table
+from mgdm_jax.operators import linalg
+from mgdm_jax.types import Guidance, Problem
+
+SIGMA = 0.3
+GUIDANCE = Guidance(*map(jnp.float32, (1.0, 0.5, 0.0, 1.0)))
+
+
+def shrunk(key, params, problem, guidance):
+    """Return λ Aᴴ y: an estimate that is linear in y."""
+    del key, params
+    return guidance.lam * problem.operator.adjoint(problem.measurement), None
+
+
+def draw(operator, image, key):
+    y = operator.forward(image)
+    noise = operator.sampled(linalg.unit_noise(key, y))
+    return Problem(operator, y + SIGMA * noise, jnp.float32(SIGMA))
+
+
+def merit(name, key, problem, image, held=None, reference=None):
+    of = criteria.make(name, shrunk)
+    return of(key, {}, problem, held, reference, GUIDANCE, image)
+
+
+@pytest.mark.parametrize("case", ["complex_fourier", "ct"])
+def test_sure_is_the_predictive_risk_on_average(case):
+    make = getattr(operator_cases, case)
+    operator = make((24, 25)) if case == "complex_fourier" else make(16)
+    truth = random_image(operator, jax.random.key(0))
+    y = operator.forward(truth)
+    n_measured = (2 if jnp.iscomplexobj(y) else 1) * operator.sampled(
+        jnp.ones_like(y)
+    ).real.sum()
+
+    def both(key):
+        problem = draw(operator, truth, key)
+        image, _ = shrunk(key, {}, problem, GUIDANCE)
+        error = linalg.norm(operator.forward(image) - y) ** 2
+        return merit("sure", key, problem, image), -error / (n_measured * SIGMA**2)
+
+    found, want = jax.jit(jax.vmap(both))(jax.random.split(jax.random.key(0), 2000))
+    spread = np.std(np.asarray(found - want)) / np.sqrt(len(found))
+    assert abs(np.mean(found - want)) < 4 * spread
+    assert spread < 0.02 * abs(np.mean(want))
+
+
+@pytest.mark.parametrize("case", ["complex_fourier", "real_fourier", "multi_coil"])
+def test_a_misfit_of_the_noise_has_most_merit(case):
+    operator = getattr(operator_cases, case)((32, 33))
+    truth = random_image(operator, jax.random.key(0))
+    problem = draw(operator, truth, jax.random.key(1))
+    at_truth = merit("discrepancy", None, problem, truth)
+    assert -0.15 < at_truth <= 0
+    fitted = problem.operator.adjoint(problem.measurement)
+    assert merit("discrepancy", None, problem, 0 * truth) < at_truth
+    if case == "complex_fourier":  # the noise itself is fitted
+        assert merit("discrepancy", None, problem, fitted) == pytest.approx(
+            -1, abs=1e-4
+        )
+
+
+def test_the_truth_predicts_what_was_held_out():
+    operator = operator_cases.complex_fourier((24, 25))
+    truth = random_image(operator, jax.random.key(0))
+    held = Problem(operator, operator.forward(truth), 0.0)
+    assert merit("held_out", None, None, truth, held) == pytest.approx(0, abs=1e-6)
+    assert merit("held_out", None, None, 0 * truth, held) == -1
+
+
+def test_a_reference_gives_psnr():
+    images = np.random.default_rng(0).uniform(size=(2, 12, 12)).astype(np.float32)
+    found = merit("psnr", None, None, images[0], reference=images[1])
+    assert found == metrics.psnr(images[1], images[0])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("criteria")
+
+
+@pytest.fixture(scope="module")
+def scan(folder):
+    """Write k-space of two images, and no reference."""
+    rng = np.random.default_rng(0)
+    mask = np.zeros(120, np.float32)
+    mask[54:66] = mask[::5] = 1
+    images = np.zeros((2, 120, 120))
+    images[:, 30:90, 40:80] = rng.uniform(0.5, 1, (2, 60, 40))
+    kspace = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(images), norm="ortho"))
+    with h5py.File(folder / "scan.h5", "w") as file:
+        file["kspace"] = (kspace * mask).astype(np.complex64)
+        file["mask"] = mask
+    return folder / "scan.h5"
+
+
+def sweep_of(scan, out, *words):
+    prior = tiny.write_prior(out.parent)
+    return command_server.run(
+        "sweep",
+        *("--config", f"{ROOT}/mri_brats.py:smoke", f"--workdir={out}"),
+        *(f"--config.data.path={scan}", f"--config.prior.path={prior}"),
+        *("--config.sampler.n_steps=2", "--config.sweep.lam=(1e-3,10.0)"),
+        *words,
+        cwd=out.parent,
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("held_out",),
+        ("sure", "--config.task.noise_std=0.01"),
+        ("discrepancy", "--config.task.noise_std=0.01"),
+    ],
+)
+def test_a_scan_without_references_is_swept(scan, folder, words):
+    out = folder / words[0]
+    done = sweep_of(scan, out, f"--config.sweep.criterion={words[0]}", *words[1:])
+    assert done.code == 0, done.err
+    assert f"by {words[0]}: no reference was looked at" in done.out
+    rows = sweep_table.read(out / "sweep.csv")
+    assert len(rows) == 2 and all(np.isfinite(row.merit) for row in rows)
+    assert all(np.isnan(row.psnr_mean) for row in rows)
+    assert (out / "sensitivity_lam.png").exists()
+    assert rows[0].merit != rows[1].merit and max(row.merit for row in rows) < 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "no reference to compare with; choose without one by"),
+        (("--config.sweep.criterion=best",), "must be one of psnr, held_out"),
+        (("--config.sweep.criterion=sure",), "rests on the noise level"),
+    ],
+)
+def test_what_a_criterion_lacks_is_said(scan, folder, words, message):
+    done = sweep_of(scan, folder / "refused", *words)
+    assert done.code == 2 and message in done.err and len(done.err.splitlines()) == 1
+    assert not (folder / "refused").exists()

@@ -1,0 +1,116 @@
+"""Measurements split in two: nothing lost, nothing shared, nothing to be guessed."""
+
+import dataclasses
+import functools
+
+import jax
+import numpy as np
+import pytest
+from helpers import random_image
+
+from mgdm_jax import defaults, holding_out, measurements
+from mgdm_jax.measurements import Measurements
+from mgdm_jax.operators import fourier, inpainting, masks, radon, sense
+
+SIZE = (24, 32)
+
+
+def columns(acceleration=4):
+    mask = masks.make_mask("equispaced", SIZE, acceleration, seed=0)
+    return np.asarray(fourier.centred_to_corner_mask(mask), np.float32)
+
+
+def measured(operator, y):
+    return Measurements(operator, y, 0.1, None, np.ones(len(y)), None, {})
+
+
+@pytest.fixture
+def config():
+    return defaults.reconstruction()
+
+
+@pytest.mark.parametrize("is_real", [False, True])
+def test_whole_columns_outside_the_centre_are_held_out(is_real):
+    mask = columns()
+    held = holding_out.held_samples(mask, is_real=is_real)
+    assert (held == held[:1]).all() and 0 < held[0].sum() < mask[0].sum() / 2
+    assert not (held * (1 - mask)).any()
+    assert not held[:, 0].any()  # the centre, in corner order
+    if is_real:  # no kept column is the conjugate of one held out
+        kept = mask - held
+        mirrored = np.roll(held[:, ::-1], 1, 1)
+        assert not (kept * mirrored).any()
+    again = holding_out.held_samples(mask, is_real=is_real)
+    np.testing.assert_array_equal(held, again)
+
+
+def test_samples_of_a_mask_without_columns_are_held_out():
+    mask = np.zeros(SIZE, np.float32)
+    mask.flat[np.random.default_rng(0).choice(mask.size, 300, replace=False)] = 1
+    mask[:3, :3] = mask[-2:, :3] = mask[:3, -2:] = mask[-2:, -2:] = 1
+    held = holding_out.held_samples(mask, is_real=False)
+    outside = mask.sum() - 25
+    assert held.sum() == pytest.approx(holding_out.SHARE * outside, rel=0.1)
+    assert not held[:3, :3].any() and not (held * (1 - mask)).any()
+
+
+def test_a_centre_alone_holds_nothing_out():
+    mask = np.zeros(SIZE, np.float32)
+    mask[:, :3] = mask[:, -2:] = 1
+    with pytest.raises(ValueError, match="0 lines outside the centre"):
+        holding_out.held_samples(mask, is_real=True)
+    with pytest.raises(ValueError, match="one view"):
+        holding_out.held_views(1)
+
+
+@pytest.mark.parametrize("per_image", [False, True])
+def test_both_parts_of_coils_are_measurements_of_the_image(per_image, config):
+    rng = np.random.default_rng(0)
+    maps = rng.normal(size=(2, *SIZE)) + 1j * rng.normal(size=(2, *SIZE))
+    operator = sense.with_row_spectrum(sense.sense(columns(), maps))
+    x = random_image(operator, jax.random.key(1))
+    y = operator.forward(x)
+    operators = [operator] * 2 if per_image else operator
+    given = measured(operators, np.stack([y, y]))
+    if per_image:
+        prepare = functools.partial(measurements.with_spectrum, config=config)
+        given = dataclasses.replace(given, prepare=prepare)
+    parts = holding_out.split(given, config)
+    for part in parts:
+        problem = part.problem(np.array([0, 1]))
+        assert len(part) == 2 and problem.noise_std == pytest.approx(0.1)
+        found = part.operator[0] if per_image else part.operator
+        np.testing.assert_allclose(found.forward(x), part.measurement[1], atol=1e-6)
+    kept, held = parts
+    np.testing.assert_array_equal(kept.measurement + held.measurement, [y, y])
+    prepared = kept.prepare(kept.operator[0]) if per_image else kept.operator
+    assert prepared.has_spectrum
+    assert not held.prepare(held.operator[0] if per_image else found).has_spectrum
+
+
+def test_both_parts_of_views_are_sinograms_of_the_image(config):
+    config.task.kind = "ct"
+    operator = radon.parallel_beam(np.arange(9) * 20.0, 16)
+    x = random_image(operator, jax.random.key(1))
+    y = operator.forward(x)[None]
+    parts = holding_out.split(measured(operator, y), config)
+    assert [p.measurement.shape[1] for p in parts] == [7, 2]
+    for part in parts:
+        found = part.operator.forward(x)
+        np.testing.assert_allclose(found, part.measurement[0], atol=1e-5)
+        # σ_y and y are in the same units.
+        ratio = np.linalg.norm(part.measurement) / part.noise_std
+        rays = np.linalg.norm(np.asarray(y)[:, held_of(part)]) / 0.1
+        assert ratio == pytest.approx(rays, rel=1e-5)
+    assert parts[0].operator.has_spectrum
+
+
+def held_of(part):
+    held = holding_out.held_views(9)
+    return held if held.sum() == part.measurement.shape[1] else ~held
+
+
+def test_other_operators_are_refused(config):
+    operator = inpainting.inpainting(np.ones((4, 4)))
+    with pytest.raises(ValueError, match="MRI or CT only"):
+        holding_out.split(measured(operator, np.zeros((1, 4, 4))), config)
