@@ -29,9 +29,16 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from experiments import ascent, rows, scoring, search
-from mgdm_jax import devices, evaluation, factory, methods, priors, reconstruction
+from mgdm_jax import (
+    devices,
+    evaluation,
+    factory,
+    methods,
+    priors,
+    reconstruction,
+    sweeps,
+)
 from mgdm_jax.defaults import Config
-from mgdm_jax.types import Guidance
 
 COARSE = 4
 """The first stage takes 1 / COARSE of the steps."""
@@ -50,11 +57,8 @@ def evaluator(config: Config, chunk: int) -> Callable[[list[dict]], np.ndarray]:
     def evaluate(asked: list[dict]) -> np.ndarray:
         found = []
         for start in range(0, len(asked), chunk):
-            part = asked[start : start + chunk]
-            columns = ([row[name] for row in part] for name in Guidance._fields)
-            outcome = outcome_of(
-                Guidance(*(np.asarray(c, np.float32) for c in columns))
-            )
+            part = [sweeps.Numbers(**row) for row in asked[start : start + chunk]]
+            outcome = outcome_of(sweeps.stack(part))
             psnr = np.where(outcome.diverged, -np.inf, outcome.scores.psnr)
             found.append(psnr.mean(axis=1))
         return np.concatenate(found)

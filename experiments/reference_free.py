@@ -1,0 +1,111 @@
+"""What choosing ζ, λ, ρ without a reference costs, in dB, against the oracle.
+
+Every test slice is swept by itself, as a user with one scan would: the oracle takes the
+candidate of the largest PSNR from all measurements; each criterion of `criteria` takes
+its own, and its PSNR there is compared with the oracle's. Candidates are a grid about
+what validation chose, whose own loss is in the table as well.
+
+    python -m experiments.reference_free --config configs/mri_brats.py
+"""
+
+import copy
+from pathlib import Path
+
+import jax
+import numpy as np
+from absl import app, flags
+from ml_collections import config_flags
+
+from experiments import rows, scoring
+from mgdm_jax import criteria, evaluation, factory, holding_out, hyperparameters, sweeps
+from mgdm_jax.defaults import Config
+from mgdm_jax.evaluation import Outcome
+
+SPREAD = (0.25, 0.5, 1.0, 2.0)
+"""Candidates of ζ and λ in units of the chosen ones; 4 is past the cliff of ζ."""
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Task to choose for.")
+_N_IMAGES = flags.DEFINE_integer("n_images", 8, "Slices of the test subject.")
+_STEPS = flags.DEFINE_integer("steps", 50, "Network evaluations of one sample.")
+_OUT = flags.DEFINE_string("out", "experiments/results", "Folder of the table.")
+
+
+def candidates(config: Config) -> list[sweeps.Numbers]:
+    """Return the grid; the chosen numbers are the first candidate."""
+    chosen = sweeps.Numbers(*map(float, hyperparameters.resolve(config)))
+    grid = sweeps.combinations(
+        {
+            "zeta": [chosen.zeta * factor for factor in SPREAD],
+            "lam": [chosen.lam * factor**2 for factor in SPREAD],
+            "rho": sorted({0.0, chosen.rho or 0.01}),
+            "eta": [chosen.eta],
+        }
+    )
+    return [chosen, *(numbers for numbers in grid if numbers != chosen)]
+
+
+def outcome(config: Config, criterion: str, asked: list[sweeps.Numbers]) -> Outcome:
+    """Return what becomes of every slice under every candidate: [s, n]."""
+    prior, measured, sampler = factory.build(config)
+    held_out = None
+    if criterion == "held_out":
+        measured, held_out = holding_out.split(measured, config)
+    evaluate = evaluation.make(
+        jax.random.key(config.sampler.seed),
+        sampler,
+        prior,
+        measured,
+        n_candidates=1,
+        n_images=config.sampler.batch_size,
+        criterion=criterion,
+        held_out=held_out,
+    )
+    size = max(1, jax.device_count())
+    parts = [
+        evaluate(sweeps.stack(asked[start : start + size]))
+        for start in range(0, len(asked), size)
+    ]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
+
+def table(config: Config) -> str:
+    """Return the loss of each criterion as Markdown."""
+    asked = candidates(config)
+    psnr = np.asarray(outcome(config, criteria.REFERENCE, asked).scores.psnr)
+    slices, oracle = np.arange(psnr.shape[1]), psnr.max(axis=0)
+    lines = [
+        "| chosen by | PSNR / dB | loss to the oracle / dB: mean, worst | samples |",
+        "|---|---|---|---|",
+        f"| oracle, per slice | {oracle.mean():.2f} | 0 | {len(asked)} |",
+        _line("validation subject", psnr[0], oracle, 0),
+    ]
+    noisy = hyperparameters.is_noisy(config.task)
+    for name in criteria.CRITERIA[1:] if noisy else ("held_out",):
+        merit = outcome(config, name, asked).merit
+        chosen = np.argmax(np.nan_to_num(merit, nan=-np.inf), axis=0)
+        n_samples = len(asked) * (2 if name == "sure" else 1)
+        lines.append(_line(name, psnr[chosen, slices], oracle, n_samples))
+    return "\n".join(lines)
+
+
+def _line(name: str, reached: np.ndarray, oracle: np.ndarray, n_samples: int) -> str:
+    loss = oracle - reached
+    losses = f"{loss.mean():.2f}, {loss.max():.2f}"
+    return f"| {name} | {reached.mean():.2f} | {losses} | {n_samples} |"
+
+
+def main(argv: list[str]) -> None:
+    """Print and write the table."""
+    del argv
+    config = copy.deepcopy(_CONFIG.value).unlock()
+    config.data.n_images, config.sampler.n_steps = _N_IMAGES.value, _STEPS.value
+    text = table(config)
+    folder = Path(_OUT.value)
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"reference_free-{rows.level_name(config)}"
+    (folder / f"{stem}.md").write_text(text + "\n")
+    print(f"{stem}, {scoring.prior_id(config)}\n{text}", flush=True)
+
+
+if __name__ == "__main__":
+    app.run(main)
