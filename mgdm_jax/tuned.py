@@ -38,15 +38,15 @@ was probed.
 
 MRI_REAL = {
     "4": {
-        "mgdm": (2.0, 0.01, 0.0, 1.0),
-        "mgdm_no_r": (2.0, 0.01, 0.0, 1.0),
-        "mgdm_no_i": (0.0, 1.1e-5, 0.001, 1.0),
+        "mgdm": (2.0, 9e-4, 0.0, 1.0),
+        "mgdm_no_r": (2.0, 3e-4, 0.0, 1.0),
+        "mgdm_no_i": (0.0, 3.3e-5, 0.2, 1.0),
         "mgdm_no_ir": (0.0, 3.3e-5, 0.0, 1.0),
-        "mgdm_no_pr": (0.75, 0.0, 0.0, 0.65),
+        "mgdm_no_pr": (0.5, 0.0, 0.0, 0.95),
         "ddnm": (0.0, 0.0, 0.0, 1.0),
         "ddrm": (0.0, 0.0, 0.0, 1.0),
         "dds": (0.0, 0.0, 0.0, 1.0),
-        "dps": (2.67, 0.0, 0.0, 0.8),
+        "dps": (2.67, 0.0, 0.0, 1.0),
     },
     "8": {
         "mgdm": (1.5, 0.001, 0.001, 1.0),
@@ -58,9 +58,10 @@ MRI_REAL = {
         "dps": (1.5, 0.0, 0.0, 0.95),
     },
 }
-"""Two slices of itk_mprage, 100 steps, equispaced columns, brain_t1_held_back:
+"""Slices of itk_mprage, 100 steps, equispaced columns, brain_t1_held_back:
 `python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage`, at 8x
-with `--config.task.acceleration=8`."""
+with `--config.task.acceleration=8`. Four inner slices at 4x, but two, the volume's ends,
+for `ddrm` and `dds` and at 8x."""
 
 MRI_COMPLEX = {
     "4": {
