@@ -37,6 +37,10 @@ experiments-smoke: $(VENV)/test.stamp
 	$(BIN)/python -m experiments.tune --config configs/mri_brats.py \
 		--subject=itk_mprage --slices=1 --steps=2 --methods=ddnm,wavelets --out=$$out \
 		--config.prior.path=experiments/weights/brain_t1_held_back.safetensors; \
+	$(BIN)/python -m experiments.reference_free $$tiny --out=$$out \
+		--config configs/mri_brats.py:smoke --factors=1; \
+	$(BIN)/python -m experiments.calibration_curves $$tiny --out=$$out \
+		--config configs/mri_brats.py:smoke --n_samples=2 --rows=mgdm,pigdm; \
 	$(BIN)/python -m experiments.benchmarks.sweep_speed --tiny
 
 # Converted networks against PyTorch's; a gigabyte and more of packages.

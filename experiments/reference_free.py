@@ -21,22 +21,26 @@ from mgdm_jax import criteria, evaluation, factory, holding_out, hyperparameters
 from mgdm_jax.defaults import Config
 from mgdm_jax.evaluation import Outcome
 
-SPREAD = (0.25, 0.5, 1.0, 2.0)
-"""Candidates of ζ and λ in units of the chosen ones; 4 is past the cliff of ζ."""
-
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to choose for.")
+_FACTORS = flags.DEFINE_list(
+    "factors", ["0.25", "0.5", "1", "2"], "Candidates of zeta, in units of the chosen."
+)
 _N_IMAGES = flags.DEFINE_integer("n_images", 8, "Slices of the test subject.")
 _STEPS = flags.DEFINE_integer("steps", 50, "Network evaluations of one sample.")
 _OUT = flags.DEFINE_string("out", "experiments/results", "Folder of the table.")
 
 
 def candidates(config: Config) -> list[sweeps.Numbers]:
-    """Return the grid; the chosen numbers are the first candidate."""
+    """Return the grid; the chosen numbers are the first candidate.
+
+    λ varies by the factors' squares.
+    """
+    factors = [float(factor) for factor in _FACTORS.value]
     chosen = sweeps.Numbers(*map(float, hyperparameters.resolve(config)))
     grid = sweeps.combinations(
         {
-            "zeta": [chosen.zeta * factor for factor in SPREAD],
-            "lam": [chosen.lam * factor**2 for factor in SPREAD],
+            "zeta": [chosen.zeta * factor for factor in factors],
+            "lam": [chosen.lam * factor**2 for factor in factors],
             "rho": sorted({0.0, chosen.rho or 0.01}),
             "eta": [chosen.eta],
         }

@@ -60,7 +60,7 @@ MRI_REAL = {
 }
 """Slices of itk_mprage, 100 steps, equispaced columns, brain_t1_held_back:
 `python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage`, at 8x
-with `--config.task.acceleration=8`. Four inner slices at 4x, but two, the volume's ends,
+with `--config.task.acceleration=8`. Four inner slices at 4x; two, the volume's ends,
 for `ddrm` and `dds` and at 8x."""
 
 MRI_COMPLEX = {
