@@ -473,6 +473,16 @@ ROWS = {
         run_sample("--config.sampler.n_steps.x=5"),
         "the configuration has no such field",
     ),
+    "field of a text": (
+        nothing,
+        run_sample("--config.name.x=2"),
+        "the configuration has no such field: string indices",
+    ),
+    "field of a tuple": (
+        nothing,
+        run_sample("--config.tuned.mgdm.any.x=2"),
+        "the configuration has no such field: tuple indices",
+    ),
     "value of another type": (
         nothing,
         run_sample("--config.sampler.n_steps=many"),
