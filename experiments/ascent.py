@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from experiments import search
 
@@ -18,6 +18,9 @@ MIN_GAIN = 0.05
 
 CLIFF = 3.0
 """An upward stride that loses more, in dB, leads into divergence: keep from it."""
+
+ANY: Mapping[str, float] = {}
+"""No coordinate has a largest value, η aside."""
 
 
 def attempt(
@@ -43,7 +46,11 @@ def attempt(
 
 
 def descend(
-    space: search.Space, evaluate: Callable, best: dict, tried: list[dict]
+    space: search.Space,
+    evaluate: Callable,
+    best: dict,
+    tried: list[dict],
+    most: Mapping[str, float] = ANY,
 ) -> dict:
     """Return the best numbers of `PASSES` over the candidates of each coordinate."""
     for name, candidates in list(space.items()) * PASSES:
@@ -53,12 +60,18 @@ def descend(
             if best[name] < largest:
                 break
             largest = 2 * largest
+            if largest > most.get(name, math.inf):
+                break
             best = attempt(evaluate, tried, best, name, (largest,))
     return best
 
 
 def climb(
-    space: search.Space, evaluate: Callable, best: dict, tried: list[dict]
+    space: search.Space,
+    evaluate: Callable,
+    best: dict,
+    tried: list[dict],
+    most: Mapping[str, float] = ANY,
 ) -> dict:
     """Return the best numbers after each coordinate went uphill as far as it gains.
 
@@ -69,6 +82,7 @@ def climb(
         gain = math.inf
         while gain > MIN_GAIN:
             before, around = _top(tried), neighbours(name, best[name], candidates)
+            around = tuple(v for v in around if v <= most.get(name, math.inf))
             best = attempt(evaluate, tried, best, name, around)
             gain = _top(tried) - before
     return best

@@ -14,6 +14,7 @@ LAM = (1e-4, 1e-3, 1e-2, 5e-2, 0.2)
 RHO = (0.0, 1e-3, 5e-3, 2e-2, 0.1, 0.3)
 ETA = (0.3, 0.6, 0.85, 1.0)
 SNR = (0.05, 0.1, 0.16, 0.25, 0.4, 0.6)
+MERGE = (0.5, 0.72, 0.841, 1.0)
 
 SPACES: dict[str, Space] = {
     "mgdm_no_ir": {"lam": LAM, "eta": ETA},
@@ -33,7 +34,7 @@ SPACES: dict[str, Space] = {
     "dps": {"zeta": ZETA, "eta": ETA},
     "dps_1000": {"zeta": ZETA, "eta": ETA},
     "red_diff": {"zeta": (0.01, 0.02, 0.05, 0.1), "lam": (0.03, 0.1, 0.25, 1.0)},
-    "score_med": {"zeta": SNR},
+    "score_med": {"zeta": SNR, "lam": MERGE},
     "score_mri": {"zeta": SNR},
     "csgm_langevin": {"zeta": (0.01, 0.03, 0.1, 0.3)},
     "least_squares": {"lam": LAM},
@@ -42,8 +43,11 @@ SPACES: dict[str, Space] = {
 }
 """Rows of `rows.VARIANTS`; those of `FAMILY` grow, so that each starts well."""
 
-FIXED = {"score_med": {"lam": 1.0}, "score_mri": {"lam": 1.0}}
-"""Numbers that are neither searched nor 0: the whole merge."""
+FIXED = {"score_mri": {"lam": 1.0}}
+"""Numbers that are neither searched nor 0: Score-MRI merges all of y."""
+
+MOST = {"score_med": {"lam": 1.0}}
+"""Largest value of a coordinate where it has one; η's is 1 everywhere."""
 
 FAMILY = ("mgdm_no_ir", "mgdm_no_i", "mgdm_no_r", "mgdm")
 """Rows that are MGDM with some numbers zero."""

@@ -101,6 +101,7 @@ def tune(config: Config, name: str, table: dict, settings: dict, chunk: int) -> 
     config = rows.configured(config, name)
     space, n_steps = search.SPACES[name], config.sampler.n_steps
     stages, cost = {}, np.zeros(2, int)
+    most = search.MOST.get(name, ascent.ANY)
     best, psnr = search.start(name), -math.inf
     for stage, share in ((ascent.descend, COARSE), (ascent.climb, 1)):
         config.sampler.n_steps = max(1, n_steps // share)
@@ -110,9 +111,9 @@ def tune(config: Config, name: str, table: dict, settings: dict, chunk: int) -> 
         evaluate = make(config, chunk)
         if share == COARSE:
             for start in starts(table, name, best, settings):
-                best = ascent.descend(space, evaluate, start, tried)
+                best = ascent.descend(space, evaluate, start, tried, most)
         else:
-            best = ascent.climb(space, evaluate, best, tried)
+            best = ascent.climb(space, evaluate, best, tried, most)
             best = ascent.retreat(evaluate, best, tried)
             psnr = ascent.value_of(evaluate, tried, best)
         stages[stage.__name__] = tried

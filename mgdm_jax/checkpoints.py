@@ -65,3 +65,11 @@ class Checkpoints:
     def close(self) -> None:
         """Close the manager."""
         self._manager.close()
+
+
+def newest_step(folder: str | os.PathLike) -> int:
+    """Return the step of the newest state in a folder, 0 where there is none."""
+    if not Path(folder).is_dir():
+        return 0
+    with ocp.CheckpointManager(Path(folder).absolute()) as manager:
+        return manager.latest_step() or 0

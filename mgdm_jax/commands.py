@@ -13,6 +13,9 @@ from absl import app, flags
 
 from mgdm_jax import help_pages, packaged
 
+_OF_FIELDS = (AttributeError, LookupError, TypeError)
+"""What ml_collections raises for a field that there is not."""
+
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
@@ -78,7 +81,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
         try:
             words = [_underscored(word) for word in argv[1:]]
             return flags.FLAGS([argv[0], *_with_files(words)])
-        except (flags.Error, AttributeError, LookupError, ValueError, OSError) as error:
+        except (flags.Error, ValueError, OSError, *_OF_FIELDS) as error:
             _complain(error)
     raise AssertionError  # _complain has left
 
@@ -127,7 +130,7 @@ def _complain(error: Exception) -> None:
 
 def _reason(error: Exception) -> str:
     """Return one line; of what a configuration raised no more than that."""
-    if isinstance(error, AttributeError | LookupError):  # ml_collections' for a field
+    if isinstance(error, _OF_FIELDS):
         return _no_such_field(error)
     missing = re.search(r"Flag (--\w+) must have a value other than None", str(error))
     if missing:
@@ -146,6 +149,7 @@ def _no_such_field(error: Exception) -> str:
     while error.args and isinstance(error.args[0], Exception):
         error = error.args[0]
     words = ". ".join(str(error.args[0]).splitlines()) if error.args else ""
-    if words.startswith("Attribute <class"):  # a field of a number
+    if words.startswith("Attribute <class") or isinstance(error, TypeError):
+        # a field of a number, or of text or a tuple
         return f"the configuration has no such field: {words}"
     return f"the configuration has no field {words}"

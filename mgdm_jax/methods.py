@@ -1,10 +1,9 @@
 """From `config.method` and its options to one reverse step."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
 
-from mgdm_jax import schedules
+from mgdm_jax import schedules, tuned
 from mgdm_jax.defaults import Config
 from mgdm_jax.guidance import proximal
 from mgdm_jax.samplers import (
@@ -12,6 +11,7 @@ from mgdm_jax.samplers import (
     ddnm,
     ddnm_plus,
     ddrm,
+    dds,
     diffpir,
     dps,
     langevin,
@@ -25,26 +25,7 @@ from mgdm_jax.samplers import (
 )
 from mgdm_jax.types import Array, StepFn, StepInfo
 
-METHODS = (
-    "mgdm",
-    "mgdm_no_pr",
-    "mgdm_no_ir",
-    "mgdm_no_i",
-    "mgdm_no_r",
-    "ddim",
-    "ddnm",
-    "ddnm_plus",
-    "ddrm",
-    "dds",
-    "diffpir",
-    "dps",
-    "mcg",
-    "pigdm",
-    "red_diff",
-    "score_med",
-    "score_mri",
-    "csgm_langevin",
-)
+METHODS = tuple(tuned.STARTING)
 """Values of `config.method`."""
 
 EVALUATIONS = {"score_med": 2, "score_mri": 2, "csgm_langevin": 3}
@@ -68,10 +49,7 @@ ProcessFn = Callable[..., tuple[Array, StepInfo]]
 """`loop.sample` without its step, or what takes the same arguments by name."""
 
 CG_STEPS = 100
-"""Most steps of `guidance.proximal=cg`, enough to converge."""
-
-DDS_CG_STEPS = 5
-"""Those of the published code of DDS, which stops early on purpose."""
+"""Most steps of `guidance.proximal=cg`, enough to converge; DDS has its own."""
 
 
 def nfe(config: Config) -> int:
@@ -139,7 +117,8 @@ def make_step(config: Config) -> StepFn:
         case "mgdm_no_r":
             return mgdm.make_step(_options(config, discrepancy=False))
         case "dds":
-            return mgdm.make_step(_dds_options(config))
+            steps = config.guidance.cg_steps or dds.CG_STEPS
+            return dds.make_step(n_iter=steps, noise=config.sampler.noise or "ddnm")
         case _:
             return _other_step(config)
 
@@ -202,17 +181,6 @@ def _options(
         through_inner=guidance.through_inner,
         noise=config.sampler.noise or "ddnm",
     )
-
-
-def _dds_options(config: Config) -> mgdm.Options:
-    """Return DDS: a few steps of CG at a constant λ = 1/γ, without gradients.
-
-    Chung et al., "Decomposed Diffusion Sampler", 2023,
-    https://arxiv.org/abs/2303.05754, Algorithms 1 and 2; λ = 0 is the noiseless form.
-    """
-    options = _options(config, inner=False, discrepancy=False)
-    solve = proximal.conjugate_gradient(config.guidance.cg_steps or DDS_CG_STEPS)
-    return dataclasses.replace(options, proximal_fn=solve, lam_follows_noise=False)
 
 
 def _refuse_without_spectrum(config: Config) -> None:

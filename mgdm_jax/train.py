@@ -142,6 +142,8 @@ def train(
 ) -> Path:
     """Train to `config.train.n_steps`, resuming what the workdir holds.
 
+    Where that has as many steps already, nothing is done.
+
     Args:
       config: see `defaults.prior_training`.
       workdir: where to write, and to resume from.
@@ -155,6 +157,9 @@ def train(
         written.
     """
     ranges.check_training(config)
+    prior = workdir / "prior.safetensors"
+    if checkpoints.newest_step(workdir / "checkpoints") >= config.train.n_steps:
+        return prior
     source = training_images.make_source(config)
     followed = training_images.monitored(config)
     run = build(config)
@@ -172,7 +177,7 @@ def train(
         _loop(run, state, batches, monitored, saves, workdir, to)
     finally:
         saves.close()
-    return workdir / "prior.safetensors"
+    return prior
 
 
 def _loop(
@@ -279,8 +284,13 @@ def cli() -> None:
         if to.quiet:
             logging.getLogger().setLevel(logging.WARNING)
         to.event("start", {"config": config.value.name, "workdir": str(folder)})
-        path = train(config.value, folder, to=to)
-        to.event("result", {"prior": str(path)}, f"wrote {path}\n", brief=f"{path}\n")
+        before = checkpoints.newest_step(folder / "checkpoints")
+        path, wanted = train(config.value, folder, to=to), config.value.train.n_steps
+        text = f"wrote {path}\n"
+        if before >= wanted:
+            text = f"already finished: {path} has {before} steps of {wanted}\n"
+        facts = {"prior": str(path), "steps_taken": max(wanted - before, 0)}
+        to.event("result", facts, text, brief=f"{path}\n")
 
     commands.start(main, n_words=0)
 

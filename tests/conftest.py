@@ -10,6 +10,7 @@ os.environ["XLA_FLAGS"] = (
 import jax
 import numpy as np
 import pytest
+import tiny
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -23,3 +24,10 @@ def key() -> jax.Array:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def tiny_priors(tmp_path_factory) -> list[str]:
+    """Return files of priors that know nothing: 32 px, 48 px, 32 px of two channels."""
+    folder = tmp_path_factory.mktemp("priors")
+    return [tiny.write_prior(folder, s, c) for s, c in ((32, 1), (48, 1), (32, 2))]

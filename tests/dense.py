@@ -138,6 +138,30 @@ def langevin(model, x, a, s, zeta, lam, rho, eta, n_inner=3):
     return np.sqrt(s) * x, np.sqrt(s) * spread
 
 
+def predictor_and_merge(model, x, a, s, zeta, lam, rho, eta, diffuse=True):
+    """ScoreMed, or Score-MRI, on x/√a without its corrector, which is not affine."""
+    assert zeta == 0
+    n, variance, following = len(model.mean), (1 - a) / a, (1 - s) / s
+    inverse = np.linalg.pinv(model.matrix)
+    seen = inverse @ model.matrix
+
+    def merged(x, spread, weight, sigma):
+        x = x + weight * (inverse @ model.y[:, None] - seen @ x)
+        fresh = weight * sigma * seen if diffuse else np.zeros((n, 0))
+        kept = (np.eye(n) - weight * seen) @ spread
+        return x, np.concatenate([kept, fresh], axis=1)
+
+    x, spread = merged(x / np.sqrt(a), np.zeros((n, 0)), lam, np.sqrt(variance))
+    x0_hat, gain = model.denoise(np.sqrt(a) * x, a)
+    share = (variance - following) / variance
+    x = x + share * (x0_hat - x)
+    spread = spread + share * (np.sqrt(a) * gain @ spread - spread)
+    fresh = np.sqrt(variance - following) if s < 1 else 0.0
+    spread = np.concatenate([spread, fresh * np.eye(n)], axis=1)
+    x, spread = merged(x, spread, lam if s < 1 else 1.0, np.sqrt(following))
+    return np.sqrt(s) * x, np.sqrt(s) * spread
+
+
 def mgdm(model, x, a, s, zeta, lam, rho, eta, inner=True, outer=True, disc=True):
     x0_hat, jac = model.denoise(x, a)
     x0_tilde = x0_hat

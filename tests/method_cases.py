@@ -16,6 +16,7 @@ from mgdm_jax.samplers import (
     ddnm,
     ddnm_plus,
     ddrm,
+    dds,
     diffpir,
     dps,
     langevin,
@@ -24,6 +25,7 @@ from mgdm_jax.samplers import (
     mgdm,
     pigdm,
     predictor_corrector,
+    red_diff,
 )
 from mgdm_jax.types import Guidance, Problem
 
@@ -40,21 +42,18 @@ METHODS = {
     "mcg": (mcg.make_step(residual="squared"), dense.mcg),
     "pigdm": (pigdm.make_step(), dense.pigdm),
     "csgm_langevin": (langevin.make_step(), dense.langevin),
-    "score_med": (score_med, None),
-    "score_mri": (score_mri, None),
+    "score_med": (score_med, dense.predictor_and_merge),
+    "score_mri": (
+        score_mri,
+        functools.partial(dense.predictor_and_merge, diffuse=False),
+    ),
     "mgdm": (mgdm.make_step(), dense.mgdm),
     "mgdm_cg": (
         mgdm.make_step(mgdm.Options(proximal_fn=proximal.conjugate_gradient(60, 1e-7))),
         dense.mgdm,
     ),
     "dds": (
-        mgdm.make_step(
-            mgdm.Options(
-                use_inner=False,
-                use_discrepancy=False,
-                proximal_fn=proximal.conjugate_gradient(60, 1e-7),
-            )
-        ),
+        dds.make_step(n_iter=60, tol=1e-7),
         functools.partial(dense.mgdm, inner=False, disc=False),
     ),
     "mgdm_no_pr": (
@@ -74,6 +73,11 @@ METHODS = {
         functools.partial(dense.mgdm, disc=False),
     ),
 }
+
+PROCESSES = {"red_diff": red_diff.sample}
+"""Methods that are no step of the one loop; their references are in their own tests."""
+
+ALL = sorted([*METHODS, *PROCESSES])
 
 RENEWING = ("ddrm", "mcg", "csgm_langevin", "score_med", "score_mri")
 """Methods that draw noise at η = 0 as well."""
@@ -120,9 +124,43 @@ def gaussian_case(name: str, seed: int = 0):
     return prior, problem, model
 
 
-def run(key, name, prior, problem, numbers, steps=8):
-    """Sample once on the Gaussian prior with a method of the table."""
-    step = METHODS[name][0] if isinstance(name, str) else name
-    return loop.sample(
-        key, analytic.gaussian_denoiser, prior, step, grid(steps), problem, numbers
+def process(method):
+    """Return the whole process of a row's name, or of a step."""
+    if method in PROCESSES:
+        return PROCESSES[method]
+    step = METHODS[method][0] if isinstance(method, str) else method
+    return functools.partial(loop.sample, step=step)
+
+
+def run(key, method, prior, problem, numbers, steps=8):
+    """Sample once on the Gaussian prior with a method of the table, or a step."""
+    return process(method)(
+        key=key,
+        denoise=analytic.gaussian_denoiser,
+        params=prior,
+        grid=grid(steps),
+        problem=problem,
+        guidance=numbers,
     )
+
+
+def both(key, operator_name, first, first_numbers, second, second_numbers):
+    """Return the images of two methods, or steps, of one key and problem."""
+    prior, problem, _ = gaussian_case(operator_name)
+    pair = jax.jit(
+        lambda g, h: (
+            run(key, first, prior, problem, g)[0],
+            run(key, second, prior, problem, h)[0],
+        )
+    )
+    return pair(first_numbers, second_numbers)
+
+
+def step_at(key, name, problem, prior, numbers, index=3):
+    """Return x_s of one step of a method, from the same x_t for all."""
+    times = jax.tree.map(lambda v: v[index], grid())
+    x_t = jax.random.normal(key, problem.operator.image_shape)
+    estimate = loop.linearise(analytic.gaussian_denoiser, prior, x_t, times, 1.0)
+    step = METHODS[name][0] if isinstance(name, str) else name
+    x_s, _ = jax.jit(lambda: step(key, estimate, problem, numbers))()
+    return x_s, estimate

@@ -10,6 +10,7 @@ from mgdm_jax.operators import (
     inpainting,
     radon,
     sense,
+    sparse_views,
 )
 
 ANGLES = np.arange(5) * 36.0
@@ -79,3 +80,10 @@ SPECTRAL = {
     "blur": skewed_blur,
     "ct_odd": lambda: ct(9, [0.0, 17.0, 90.0, 133.3]),
 }
+
+WITHOUT_SPECTRUM = {
+    "coils": lambda: multi_coil(spectrum=False),
+    "ct": lambda: radon.parallel_beam([0.0, 50.0, 110.0], 6),
+    "views": lambda: sparse_views.sparse_views(3, 6, n_full=6),
+}
+"""Operators for conjugate gradients."""

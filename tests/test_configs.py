@@ -56,6 +56,16 @@ def test_every_method_has_its_numbers(path, method):
     assert all(value.dtype == jnp.float32 for value in guidance)
 
 
+def test_scoremed_starts_from_its_paper_s_numbers_of_each_task():
+    """(ζ, λ): 0.517 and all of k-space, 0.246 and 0.841 of a sinogram."""
+    for stem, want in (("mri_brats", (0.517, 1.0)), ("ct_lidc", (0.246, 0.841))):
+        config = load(ROOT / f"{stem}.py")
+        config.method = "score_med"
+        numbers = hyperparameters.numbers(config)
+        assert (numbers["zeta"], numbers["lam"]) == want
+        assert hyperparameters.origin(config) == "starting values"
+
+
 def paper_problem(config, size, channels):
     """Return the shapes of one problem at the paper's scale."""
     if config.task.kind != "ct":

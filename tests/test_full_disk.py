@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import scanner_files
 import tiny
+from bad_input import CONFIGS, SIZE, kspace, prepare, reconstruct
 from safetensors.numpy import save_file
-from test_bad_input import CONFIGS, SIZE, kspace, prepare, reconstruct
 from test_convert import checkpoint, reduced
 
 from mgdm_jax.data import hdf5

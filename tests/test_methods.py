@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 import method_cases as cases
 import numpy as np
+import operator_cases
 import pytest
 
-from mgdm_jax import analytic, defaults, hyperparameters, methods
+from mgdm_jax import analytic, defaults, factory, hyperparameters, methods, schedules
 from mgdm_jax.samplers import loop
+from mgdm_jax.types import Problem
 
 
 def config(method):
@@ -29,6 +31,32 @@ def test_spectral_methods_refuse_other_solvers(method):
     made.guidance.proximal = "cg"
     with pytest.raises(ValueError, match="spectrum"):
         methods.make_step(made)
+
+
+def without_spectrum(name):
+    operator = operator_cases.WITHOUT_SPECTRUM[name]()
+    shape, n = operator.image_shape, int(np.prod(operator.image_shape))
+    prior = analytic.Gaussian(jnp.zeros(shape), jnp.ones(n), jnp.eye(n))
+    return prior, Problem(operator, operator.forward(jnp.ones(shape)))
+
+
+@pytest.mark.parametrize("method", ["ddnm_plus", "ddrm"])
+@pytest.mark.parametrize("name", operator_cases.WITHOUT_SPECTRUM)
+def test_spectral_methods_say_where_no_spectrum_is_known(method, name, key):
+    """One line, and no word of a proximal, which these methods refuse to be given."""
+    step = methods.make_step(config(method))
+    with pytest.raises(ValueError, match=f"^{method} works in the spectrum") as caught:
+        cases.run(key, step, *without_spectrum(name), cases.guidance())
+    assert "\n" not in str(caught.value) and "proximal" not in str(caught.value)
+    assert "mgdm, dds or pigdm" in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["mgdm", "dds", "pigdm"])
+def test_what_they_send_to_works_there(method, key):
+    step = methods.make_step(config(method))
+    prior, problem = without_spectrum("coils")
+    _, info = cases.run(key, step, prior, problem, cases.guidance(), steps=2)
+    assert info.finite.all()
 
 
 def test_dds_is_five_steps_of_cg(key):
@@ -98,3 +126,35 @@ def test_a_late_start_is_the_noised_baseline(key):
     want = 0.6**0.5 * problem.operator.baseline(problem.measurement)
     np.testing.assert_allclose(start(True), want + 0.4**0.5 * start(False), rtol=1e-4)
     assert methods.make_process(made).keywords["from_baseline"]
+
+
+@pytest.mark.parametrize("method", ["mgdm", "ddnm_plus", "dps"])
+def test_from_the_top_without_journeys_it_is_the_plain_sampler(method, key):
+    """CCDF at start = 1, and time travel that walks once, are bit for bit nothing."""
+    made = config(method)
+    made.sampler.n_steps = 6
+    assert (made.sampler.start, made.sampler.travel_repeat) == (1.0, 1)
+    params, problem, _ = cases.gaussian_case("real")
+    prior = factory.Prior(
+        denoise=analytic.gaussian_denoiser,
+        params=params,
+        alpha_bar=schedules.discrete_vp("linear"),
+        image_shape=problem.operator.image_shape,
+        noise_scale=1.0,
+        centre=0.0,
+    )
+    step = methods.make_step(made)
+    plain = factory.make_sampler(prior, step, prior.grid(6))
+
+    def images(sampler):
+        run = jax.jit(lambda k: sampler(k, params, problem, cases.guidance())[0])
+        return run(key)
+
+    want = images(plain)
+    made.sampler.travel_length = 3
+    np.testing.assert_array_equal(images(factory.make(prior, made)), want)
+    for field, value in (("start", 0.5), ("travel_repeat", 2)):
+        other = config(method)
+        other.sampler.n_steps, other.sampler.travel_length = 6, 3
+        other.sampler[field] = value
+        assert jnp.abs(images(factory.make(prior, other)) - want).max() > 1e-3

@@ -1,7 +1,7 @@
 """Numbers that make no sense are one line that names the field; nothing is written."""
 
 import pytest
-from test_bad_input import CONFIGS, check_refused, run_sample
+from bad_input import CONFIGS, check_refused, run_sample
 
 from mgdm_jax import defaults, ranges
 

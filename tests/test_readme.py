@@ -14,7 +14,7 @@ import tiny
 from safetensors.numpy import save_file
 from test_convert import checkpoint, reduced
 
-from mgdm_jax import priors
+from mgdm_jax import methods, priors
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -39,6 +39,16 @@ def test_reconstruction_and_sweep(shipped):
     assert scope["x"].shape == (120, 120)
     exec(sweep, scope)
     assert scope["psnr"].shape == (8,)
+
+
+def test_every_method_is_listed_and_what_it_does_about_noise():
+    text = README.read_text()
+    listed = text.split("\nMethods: ")[1].split("(unconditional)")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == set(methods.METHODS)
+    table = text.split("| method | noise |")[1].split("\n\n")[0]
+    ablations = {"mgdm_no_ir", "mgdm_no_i", "mgdm_no_r"}  # "mgdm and its ablations"
+    told = set(re.findall(r"`(\w+)`", table)) | ablations | {"ddim"}
+    assert told == set(methods.METHODS)
 
 
 def commands(module: str) -> list[list[str]]:

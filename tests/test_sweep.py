@@ -18,15 +18,12 @@ from mgdm_jax import (
     evaluation,
     factory,
     locks,
-    metrics,
     priors,
     reconstruction,
     run,
     sweep,
-    sweep_figures,
     sweep_setup,
     sweep_table,
-    sweeps,
 )
 from mgdm_jax.sweep_table import Row
 from mgdm_jax.types import Guidance
@@ -293,61 +290,3 @@ def test_without_optuna_it_is_said_what_to_install(config, tmp_path, monkeypatch
     ):
         sweep.main(config, str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
-
-
-def columns(rows):
-    values = zip(*rows, strict=True)
-    return {k: np.array(v) for k, v in zip(Row._fields, values, strict=True)}
-
-
-def test_maps_are_the_best_over_the_rest():
-    rows = [
-        formula(20, zeta, 0.1, rho, eta)._replace(ssim_mean=zeta + rho + eta)
-        for zeta in (0.1, 1.0, 10.0)
-        for rho in (0.0, 0.1)
-        for eta in (0.5, 1.0)
-    ]
-    fig = sweep_figures.heat_map(columns(rows), "zeta", "rho", "note")
-    shown = [ax for ax in fig.axes if ax.images]
-    assert [ax.get_title().split(",")[0] for ax in shown] == ["PSNR / dB", "SSIM"]
-    want = [[zeta + rho + 1.0 for zeta in (0.1, 1.0, 10.0)] for rho in (0.0, 0.1)]
-    np.testing.assert_allclose(shown[1].images[0].get_array(), want)
-    assert [t.get_text() for t in shown[0].get_xticklabels()] == ["0.1", "1", "10"]
-    scattered = sweep_figures.heat_map(columns(rows[:3]), "rho", "eta")
-    assert not any(ax.images for ax in scattered.axes)
-
-
-def test_sensitivity_around_the_best_row():
-    rows = [formula(20, z, 0.1, r, 1.0) for z in (0.1, 0.3, 1.0) for r in (0.0, 0.1, 1)]
-    fig = sweep_figures.sensitivity(columns(rows), "rho")
-    lines = {line.get_label(): line for line in fig.axes[0].get_lines()}
-    x, y = lines["rest as in the best row"].get_data()
-    np.testing.assert_array_equal(x, [0, 0.1, 1])
-    np.testing.assert_array_equal(y, [row.psnr_mean for row in rows[3:6]])
-    np.testing.assert_array_equal(lines["best over the rest"].get_ydata(), y)
-
-
-def test_blank_references_have_no_part_in_the_means():
-    psnr = np.array([[20.0, -np.inf, 30.0], [10.0, -np.inf, 10.0]])
-    outcome = evaluation.Outcome(
-        metrics.Scores(psnr=psnr, ssim=psnr / 40, nmse=psnr),
-        data_residual=np.full((2, 3), 0.5),
-        diverged=np.array([[False, True, True], [False, False, False]]),
-        merit=np.array([[1.0, -np.inf, 3.0], [np.nan, 0, 0]]),
-    )
-    numbers = [sweeps.Numbers(0.1, 0.2, 0.3, eta) for eta in (0.4, 0.5)]
-    seen = np.array([True, False, True])
-    first, second = sweep_table.rows_of(numbers, 20, 40, outcome, seen)
-    assert first == Row(20, 0.1, 0.2, 0.3, 0.4, 25, 5, 0.625, 0.125, 2, 40, 0.5, 2)
-    assert second.key == (20, *numbers[1]) and second.psnr_mean == 10
-    assert second.merit == -np.inf
-
-
-def test_a_damaged_table_is_named(tmp_path):
-    path = tmp_path / "sweep.csv"
-    sweep_table.write(path, [formula(5, 0.1, 0.1, 0.0, 1.0)])
-    assert sweep_table.read(path) == [formula(5, 0.1, 0.1, 0.0, 1.0)]
-    assert path.read_text().startswith("n_steps,zeta,lam,rho,eta,psnr_mean,")
-    path.write_text("image,psnr\n1,2\n")
-    with pytest.raises(ValueError, match="no table of a sweep"):
-        sweep_table.read(path)

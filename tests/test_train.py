@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import command_server
 import jax
 import numpy as np
 import pytest
@@ -110,6 +111,32 @@ def test_resuming_after_a_kill_is_exact(tmp_path, monkeypatch):
     assert [bool(row["train_t250"]) for row in rows[0]] == [False, False, True, True]
     check_prior(files[0], states[0][0])
     assert [p.name for p in (straight / "samples").iterdir()] == ["0000004.png"]
+    check_that_fewer_steps_change_nothing(straight)
+
+
+def check_that_fewer_steps_change_nothing(workdir):
+    """Its training is finished: a rerun says so, and keeps its own config.json."""
+    config = workdir.with_name("fewer.py")
+    config.write_text(FEWER_STEPS)
+    before = {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()}
+    done = command_server.run(
+        "train", f"--config={config}", f"--workdir={workdir}", cwd=workdir
+    )
+    path = workdir / "prior.safetensors"
+    assert done.code == 0, done.err
+    assert done.out == f"already finished: {path} has 4 steps of 3\n"
+    assert {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()} == before
+
+
+FEWER_STEPS = """
+from mgdm_jax import defaults
+
+
+def get_config():
+    config = defaults.shorten(defaults.prior_training())
+    config.train.n_steps = 3
+    return config
+"""
 
 
 @pytest.mark.parametrize("field", ["subjects", "held_back"])

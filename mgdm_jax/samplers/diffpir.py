@@ -1,5 +1,9 @@
 """DiffPIR: a proximal step whose weight follows the noise, ε recomputed from it.
 
+    x0_bar = argmin_x ½‖A x - y‖² + λ_t/2 ‖x - x0_hat‖²,  λ_t = λ σ_y² ᾱ_t/(1-ᾱ_t)
+    ε_bar = (x_t - √ᾱ_t x0_bar) / √(1-ᾱ_t)
+    x_s = √ᾱ_s x0_bar + √(1-ᾱ_s) (√(1-η²) ε_bar + η z)
+
 Zhu et al., "Denoising Diffusion Models for Plug-and-Play Image Restoration", 2023,
 https://arxiv.org/abs/2305.08995, Algorithm 1.
 """
@@ -16,8 +20,8 @@ def make_step(
 ) -> StepFn:
     """Return DiffPIR's step.
 
-    The proximal weight is λ σ_y²/σ_t² with σ_t² = (1-ᾱ_t)/ᾱ_t, hence A† without noise;
-    λ is 3 to 25 in the paper. Its share ζ of fresh noise is η² here.
+    λ_t is zero without measurement noise, the step then A†; λ is 3 to 25 in the paper.
+    Its share ζ of fresh noise is η² here.
 
     Args:
       proximal_fn: how the proximal step is solved.

@@ -7,8 +7,7 @@ https://arxiv.org/abs/2108.01368, eq. 6, on the VE levels of a VP prior.
 import jax
 import jax.numpy as jnp
 
-from mgdm_jax.samplers import loop
-from mgdm_jax.samplers.predictor_corrector import level_of
+from mgdm_jax.samplers import loop, ve
 from mgdm_jax.types import Array, Estimate, Guidance, Problem, StepFn, StepInfo
 
 
@@ -25,7 +24,7 @@ def make_step(*, n_inner: int = 3) -> StepFn:
     def step(
         key: Array, estimate: Estimate, problem: Problem, guidance: Guidance
     ) -> tuple[Array, StepInfo]:
-        level, operator = level_of(estimate), problem.operator
+        level, operator = ve.level_of(estimate), problem.operator
         size = guidance.zeta * level.sigma**2
         trust = 1.0 / (level.sigma**2 + problem.noise_std**2)
 

@@ -1,4 +1,10 @@
-"""MGDM, Algorithm 2 of "Meta-Guided Diffusion Models", and its ablations (table 3)."""
+"""MGDM, Algorithm 2 of "Meta-Guided Diffusion Models", and its ablations (table 3).
+
+line 8:   x0_tilde = x0_hat - ζ ∇_{x_t} ‖y - A x0_hat‖²
+line 9:   x0_bar = argmin_x ½‖A x - y‖² + λ/2 ‖x - x0_tilde‖²
+line 10:  x_s = √ᾱ_s x0_bar + c2 ε + c1 z
+line 11:  x_s ← x_s - ρ ∇_{x_t} ‖x0_bar - x0_tilde‖²
+"""
 
 import dataclasses
 

@@ -1,8 +1,12 @@
 """RED-diff: the image as the mean of a variational posterior, found by Adam.
 
+    μ ← μ - ζ Adam(g),  g = Aᴴ(A μ - y) + λ √((1-ᾱ)/ᾱ) (ε(√ᾱ μ + √(1-ᾱ) z) - z)
+
 Mardani et al., "A Variational Perspective on Solving Inverse Problems with Diffusion
 Models", 2023, https://arxiv.org/abs/2305.04391, Algorithm 1. Not a reverse process: the
-image itself is optimised, the prior seen at one noise level after another.
+image itself is optimised, the prior seen at one noise level after another. A point
+estimate, no sample: on a prior N(m, C) one level leads it to where g is 0 on average,
+(AᴴA + λ W) μ = Aᴴy + λ W m with W = (1-ᾱ)(ᾱ C + (1-ᾱ) I)⁻¹.
 """
 
 import jax
@@ -36,21 +40,13 @@ def sample(
 ) -> tuple[Array, StepInfo]:
     """Optimise one image from A†y; jit and vmap it as you like.
 
-    The gradient is Aᴴ(A μ - y) + λ √((1-ᾱ)/ᾱ) (ε - z), ε predicted at
-    √ᾱ μ + √(1-ᾱ) z; the published code divides the two terms by the number of
-    measurements and of pixels. ζ is Adam's rate in operator units (its 0.1 times
-    `noise_scale`), λ its 0.25; ρ and η have no part.
+    ζ is Adam's rate in operator units (the published 0.1 times `noise_scale`), λ its
+    0.25; ρ and η have no part. The published code divides the two terms of g by the
+    number of measurements and of pixels.
 
-    Args:
-      key: typed random key.
-      denoise: the prior (static).
-      params: its weights.
-      grid: times, from noisy to clean, one network evaluation each.
-      problem: operator and measurement.
-      guidance: ζ, λ, ρ, η; float32 scalars.
-      noise_scale: standard deviation of ε in operator units (static).
-      centre: unused, as nothing starts from noise.
-      projection: gives A†y at λ = 0, as in `ddnm.make_step`.
+    The arguments are those of `loop.sample` without its step; `centre` is unused, as
+    nothing starts from noise, and `projection` gives A†y at λ = 0, as in
+    `ddnm.make_step`. Each time of the grid is one network evaluation.
 
     Returns:
       The image, operator units, and the diagnostics of every step [k].

@@ -98,6 +98,21 @@ def test_climb_stops_on_a_plateau():
     assert 4 < len(asked) < 8
 
 
+def test_the_weight_of_a_merge_stays_below_one():
+    """Were more of y better throughout, ScoreMed would take all of it, not twice."""
+    tried = []
+
+    def evaluate(rows):
+        return np.array([20 + row["lam"] - row["zeta"] for row in rows])
+
+    space, most = search.SPACES["score_med"], search.MOST["score_med"]
+    start = search.start("score_med")
+    assert start["lam"] == 0.841
+    best = ascent.descend(space, evaluate, start, tried, most)
+    best = ascent.climb(space, evaluate, best, tried, most)
+    assert best["lam"] == 1.0 and max(row["lam"] for row in tried) == 1.0
+
+
 def test_every_compared_row_has_a_space_and_starts_inside():
     assert set(rows.COMPARED) - {"ddim"} == set(search.SPACES)
     for name, space in search.SPACES.items():

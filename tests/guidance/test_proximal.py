@@ -29,16 +29,9 @@ def test_against_a_dense_solve(operator_name, lam, solve, key):
     assert proximal.gap(problem, x, got, jnp.float32(lam)) < 1e-5
 
 
-WITHOUT_SPECTRUM = {
-    "coils": lambda: operator_cases.multi_coil(spectrum=False),
-    "ct": lambda: radon.parallel_beam([0.0, 50.0, 110.0], 6),
-    "views": lambda: sparse_views.sparse_views(3, 6, n_full=6),
-}
-
-
-@pytest.mark.parametrize("name", WITHOUT_SPECTRUM)
+@pytest.mark.parametrize("name", operator_cases.WITHOUT_SPECTRUM)
 def test_exact_falls_back_on_conjugate_gradients(name, key):
-    operator = WITHOUT_SPECTRUM[name]()
+    operator = operator_cases.WITHOUT_SPECTRUM[name]()
     assert not operator.has_spectrum
     x, truth = jax.random.normal(key, (2, *operator.image_shape))
     problem, lam = Problem(operator, operator.forward(truth)), jnp.float32(0.1)

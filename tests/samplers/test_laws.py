@@ -1,4 +1,4 @@
-"""What holds for every sampler: jit, vmap, one trace, bits, diagnostics."""
+"""What holds for every method: jit, vmap, one trace, bits, dtypes, diagnostics."""
 
 import dataclasses
 
@@ -12,8 +12,6 @@ from mgdm_jax import analytic, methods
 from mgdm_jax.guidance import proximal
 from mgdm_jax.samplers import dps, loop, mgdm
 
-METHODS = sorted(cases.METHODS)
-
 ROUNDING = {"score_med": 5e-4, "score_mri": 5e-4}
 """Where it exceeds 2e-5: VE states start at 157, whose digits are lost in x0."""
 
@@ -25,7 +23,7 @@ def sampler(name):
     return run
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", cases.ALL)
 def test_jit_equals_eager(name, key):
     prior, problem, _ = cases.gaussian_case("real")
     args = (key, prior, problem, cases.guidance())
@@ -33,12 +31,14 @@ def test_jit_equals_eager(name, key):
     with jax.disable_jit():
         want, want_info = sampler(name)(*args)
     np.testing.assert_allclose(got, want, atol=ROUNDING.get(name, 2e-5))
-    assert got.dtype == jnp.float32
+    assert got.dtype == info.data_residual.dtype == info.prox_gap.dtype == jnp.float32
+    assert got.shape == problem.operator.image_shape
     assert info.data_residual.shape == want_info.data_residual.shape == (4,)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", cases.ALL)
 def test_vmap_over_problems_and_numbers_equals_a_loop(name, key):
+    """And what lies beside an image in its batch does not touch it, were it NaN."""
     prior, problem, _ = cases.gaussian_case("real")
     run = sampler(name)
     keys = jax.random.split(key, 2)
@@ -50,6 +50,9 @@ def test_vmap_over_problems_and_numbers_equals_a_loop(name, key):
     over_problems = jax.vmap(run, in_axes=(0, None, axes, None))
     both = jax.jit(jax.vmap(over_problems, in_axes=(None, None, None, 0)))
     got, _ = both(keys, prior, problems, stacked)
+    broken = problems._replace(measurement=ys.at[1].set(jnp.nan))
+    beside, _ = both(keys, prior, broken, stacked)
+    np.testing.assert_array_equal(beside[:, 0], got[:, 0])
     one = jax.jit(run)
     for i, number in enumerate(numbers):
         for j in range(2):
@@ -57,7 +60,7 @@ def test_vmap_over_problems_and_numbers_equals_a_loop(name, key):
             np.testing.assert_allclose(got[i, j], want, atol=ROUNDING.get(name, 2e-5))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", cases.ALL)
 def test_traced_once_and_same_bits_for_the_same_key(name, key):
     prior, problem, _ = cases.gaussian_case("real")
     traces = []
@@ -98,7 +101,7 @@ def test_divergence_is_reported(key):
 
 @pytest.mark.parametrize(
     "name",
-    [m for m in METHODS if m in methods.METHODS and m not in methods.EVALUATIONS],
+    [m for m in methods.METHODS if m not in methods.EVALUATIONS],
 )
 def test_one_forward_and_its_backward_products(name, key):
     """The denoiser is traced once a step; its pullback serves both gradients."""
@@ -119,10 +122,15 @@ def test_one_forward_and_its_backward_products(name, key):
         forward.append(1)
         return analytic.gaussian_denoiser(params, counted(x_t), t, alpha_bar)
 
-    step, grid = cases.METHODS[name][0], cases.grid(4)
-    numbers = cases.guidance()
     jax.make_jaxpr(
-        lambda k: loop.sample(k, denoise, prior, step, grid, problem, numbers)
+        lambda k: cases.process(name)(
+            key=k,
+            denoise=denoise,
+            params=prior,
+            grid=cases.grid(4),
+            problem=problem,
+            guidance=cases.guidance(),
+        )
     )(key)
     assert (len(forward), len(backward)) == (1, methods.GRADIENTS.get(name, 0))
 

@@ -31,7 +31,7 @@ PAIRS = {
 LEVELS = [(name, 0.3) for name in PAIRS] + [("ddrm", 0.02), ("ddrm", 2.0)]
 
 
-@pytest.mark.parametrize("operator_name", ["real", "multi_coil", "ct"])
+@pytest.mark.parametrize("operator_name", cases.OPERATORS)
 @pytest.mark.parametrize(("name", "sigma"), LEVELS)
 def test_mean_and_covariance_with_noise(name, operator_name, sigma, key):
     prior, problem, model = noisy_case(operator_name, sigma)

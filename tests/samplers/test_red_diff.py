@@ -1,17 +1,17 @@
 """RED-diff against its formulas in NumPy."""
 
 import jax
+import jax.numpy as jnp
 import method_cases as cases
 import numpy as np
+import pytest
 
 from mgdm_jax import analytic
 from mgdm_jax.samplers import red_diff
 
 
 def run(key, prior, problem, numbers, steps):
-    return red_diff.sample(
-        key, analytic.gaussian_denoiser, prior, cases.grid(steps), problem, numbers
-    )
+    return cases.run(key, "red_diff", prior, problem, numbers, steps)
 
 
 def test_three_steps_are_adam_s(key):
@@ -44,22 +44,34 @@ def test_without_the_prior_it_stays_at_the_least_squares_solution(key):
     np.testing.assert_allclose(np.ravel(image), want, atol=2e-3)
 
 
-def test_jit_eager_vmap_and_one_trace(key):
-    prior, problem, _ = cases.gaussian_case("real")
-    numbers = [cases.guidance(zeta=0.05, lam=0.25), cases.guidance(zeta=0.1, lam=0.0)]
-    traces = []
+@pytest.mark.parametrize("operator_name", cases.OPERATORS)
+def test_it_settles_between_the_data_and_the_prior_and_does_not_spread(
+    operator_name, key
+):
+    """The module's closed form at one noise level, and no covariance: its bias."""
+    prior, problem, model = cases.gaussian_case(operator_name)
+    alpha_bar, lam, n = 0.7, 0.5, len(model.mean)
+    row = cases.grid(1)._replace(alpha_bar=jnp.float32([alpha_bar]))
 
-    def counted(key, numbers):
-        traces.append(1)
-        return run(key, prior, problem, numbers, 3)[0]
+    def settle(key, rate, steps):
+        return red_diff.sample(
+            key,
+            analytic.gaussian_denoiser,
+            prior,
+            jax.tree.map(lambda v: jnp.repeat(v, steps), row),
+            problem,
+            cases.guidance(zeta=rate, lam=lam),
+        )[0]
 
-    one = jax.jit(counted)
-    singles = [one(key, row) for row in numbers]
-    np.testing.assert_array_equal(one(key, numbers[0]), singles[0])
-    assert len(traces) == 1 and singles[0].dtype == np.float32
-    with jax.disable_jit():
-        eager = counted(key, numbers[0])
-    np.testing.assert_allclose(eager, singles[0], atol=2e-5)
-    stacked = jax.tree.map(lambda *v: np.stack(v), *numbers)
-    both = jax.jit(jax.vmap(counted, in_axes=(None, 0)))(key, stacked)
-    np.testing.assert_allclose(both, np.stack(singles), atol=2e-5)
+    keys = jax.random.split(key, 64)
+    flat = {}
+    for rate, steps in ((0.02, 400), (0.002, 4000)):
+        images = jax.jit(jax.vmap(lambda k, r=rate, n=steps: settle(k, r, n)))(keys)
+        flat[rate] = np.float64(images).reshape(len(keys), n)
+    smoothed = alpha_bar * model.cov + (1 - alpha_bar) * np.eye(n)
+    pull = lam * (1 - alpha_bar) * np.linalg.inv(smoothed)
+    normal = model.matrix.T @ model.matrix
+    want = np.linalg.solve(normal + pull, model.matrix.T @ model.y + pull @ model.mean)
+    np.testing.assert_allclose(flat[0.002].mean(0), want, atol=0.02)
+    spread = {rate: x.std(0).max() for rate, x in flat.items()}
+    assert spread[0.002] < 0.5 * spread[0.02] < 0.2

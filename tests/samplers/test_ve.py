@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mgdm_jax import analytic
-from mgdm_jax.samplers import loop, predictor_corrector
+from mgdm_jax.samplers import loop, predictor_corrector, ve
 
 N_SAMPLES = 1000
 
@@ -17,7 +17,7 @@ def test_score_is_that_of_the_smoothed_prior(key):
     row = jax.tree.map(lambda v: v[3], cases.grid())
     x = 3 * jax.random.normal(key, problem.operator.image_shape)
     estimate = loop.linearise(analytic.gaussian_denoiser, prior, x, row, 1.0)
-    level = predictor_corrector.level_of(estimate)
+    level = ve.level_of(estimate)
     a = float(row.alpha_bar)
     assert float(level.sigma) == pytest.approx(np.sqrt((1 - a) / a), rel=1e-5)
     smoothed = model.cov + (1 - a) / a * np.eye(len(model.mean))
@@ -60,9 +60,43 @@ def test_what_is_not_measured_follows_the_prior(name, key):
     np.testing.assert_allclose(part.mean(0), want, atol=5 * np.sqrt(0.5 / N_SAMPLES))
 
 
+@pytest.mark.parametrize("operator_name", cases.OPERATORS)
+@pytest.mark.parametrize("name", ["score_med", "score_mri"])
+def test_a_step_is_corrector_merge_predictor_merge(name, operator_name, key):
+    """The formulas of the module, in float64, from the same four noises."""
+    prior, problem, model = cases.gaussian_case(operator_name)
+    row = jax.tree.map(lambda v: v[3], cases.grid())
+    x_t = jax.random.normal(key, problem.operator.image_shape)
+    estimate = loop.linearise(analytic.gaussian_denoiser, prior, x_t, row, 1.0)
+    numbers, (snr, weight) = cases.guidance(zeta=0.3, lam=0.8), (0.3, 0.8)
+    got, _ = jax.jit(lambda: cases.METHODS[name][0](key, estimate, problem, numbers))()
+    keys = jax.random.split(key, 4)
+    z = [np.float64(jax.random.normal(k, x_t.shape)).ravel() for k in keys]
+    a, s = float(row.alpha_bar), float(row.alpha_bar_next)
+    variance, following = (1 - a) / a, (1 - s) / s
+    inverse = np.linalg.pinv(model.matrix)
+
+    def score(x):
+        return (model.denoise(np.sqrt(a) * x[:, None], a)[0][:, 0] - x) / variance
+
+    def merged(x, sigma, noise):
+        diffused = sigma * noise if name == "score_med" else 0 * noise
+        target = model.y + model.matrix @ diffused
+        return x + weight * inverse @ (target - model.matrix @ x)
+
+    x = np.float64(x_t).ravel() / np.sqrt(a)
+    size = 2 * (snr * np.linalg.norm(z[0]) / np.linalg.norm(score(x))) ** 2
+    x = x + size * score(x) + np.sqrt(2 * size) * z[0]
+    x = merged(x, np.sqrt(variance), z[1])
+    change = variance - following
+    x = x + change * score(x) + np.sqrt(change) * z[2]
+    x = merged(x, np.sqrt(following), z[3])
+    np.testing.assert_allclose(np.ravel(got), np.sqrt(s) * x, atol=2e-4)
+
+
 def test_corrector_s_step(key):
     x = jnp.ones((3, 3))
-    level = predictor_corrector.Level(jnp.float32(2), jnp.float32(1), lambda x: -2 * x)
+    level = ve.Level(jnp.float32(2), jnp.float32(1), lambda x: -2 * x)
     got = predictor_corrector.corrected(key, x, level, jnp.float32(0.3))
     z = np.float64(jax.random.normal(key, (3, 3)))
     size = 2 * (0.3 * np.linalg.norm(z) / np.linalg.norm(2 * np.ones((3, 3)))) ** 2

@@ -1,0 +1,163 @@
+"""Bad fields, flags, sweeps and trainings: one line, exit code 2, nothing written."""
+
+import numpy as np
+import pytest
+from bad_input import (
+    CONFIGS,
+    SIZE,
+    a_table_of_its_own,
+    another_sweep,
+    arrays,
+    check_row,
+    finished,
+    mri,
+    nothing,
+    reconstruct,
+    run_sample,
+    sweep,
+)
+
+ROWS = {
+    "unknown field": (
+        nothing,
+        run_sample("--config.sampler.nsteps=5"),
+        "has no field 'nsteps'. Did you mean \"n_steps\"",
+    ),
+    "unknown section": (
+        nothing,
+        run_sample("--config.smapler.n_steps=5"),
+        "has no field 'smapler'. Did you mean \"sampler\"",
+    ),
+    "field of a number": (
+        nothing,
+        run_sample("--config.sampler.n_steps.x=5"),
+        "the configuration has no such field",
+    ),
+    "field of a text": (
+        nothing,
+        run_sample("--config.name.x=2"),
+        "the configuration has no such field: string indices",
+    ),
+    "field of a tuple": (
+        nothing,
+        run_sample("--config.tuned.mgdm.any.x=2"),
+        "the configuration has no such field: tuple indices",
+    ),
+    "value of another type": (
+        nothing,
+        run_sample("--config.sampler.n_steps=many"),
+        "n_steps",
+    ),
+    "no such configuration": (
+        nothing,
+        ("run", "--config=configs/absent.py"),
+        "absent.py",
+    ),
+    "no steps": (
+        nothing,
+        run_sample("--config.sampler.n_steps=0"),
+        "n_steps must be at least 1",
+    ),
+    "no images": (
+        nothing,
+        run_sample("--config.data.n_images=0"),
+        "n_images must be at least 1",
+    ),
+    "no batch": (nothing, run_sample("--config.sampler.batch_size=0"), "batch_size"),
+    "noise below nought": (
+        nothing,
+        run_sample("--config.task.noise_std=-0.1"),
+        "noise_std",
+    ),
+    "eta above one": (nothing, run_sample("--config.sampler.eta=1.5"), "eta"),
+    "acceleration below one": (
+        nothing,
+        run_sample("--config.task.acceleration=0.5"),
+        "acceleration must be at least 1",
+    ),
+    "an unknown method": (nothing, run_sample("--config.method=mgmd"), "mgmd"),
+    "a flag that is none": (nothing, run_sample("--n_steps=5"), "n_steps"),
+    "a configuration's variant": (
+        nothing,
+        ("run", f"--config={CONFIGS}/mri_brats.py:big"),
+        "variants are :smoke, :demo and :paper",
+    ),
+    "a word too much": (nothing, run_sample("extra"), "extra"),
+    "a sweep of nothing": (mri(), sweep(), "nothing to sweep"),
+    "a sweep below nought": (
+        mri(),
+        sweep("--config.sweep.zeta=(0.1,-1)"),
+        "sweep.zeta must hold numbers that are not negative",
+    ),
+    "a sweep of words": (mri(), sweep("--config.sweep.lam=abc"), "sweep.lam must hold"),
+    "a sweep of halves of steps": (
+        mri(),
+        sweep("--config.sweep.n_steps=2.5"),
+        "n_steps must hold whole numbers",
+    ),
+    "a sweep of too many steps": (
+        mri(reference=np.ones((1, SIZE, SIZE))),
+        sweep("--config.sweep.n_steps=(2,1001)"),
+        "n_steps must lie",
+    ),
+    "an empty range": (
+        mri(),
+        sweep("--config.sweep.strategy=random", "--config.sweep.zeta=(1,0.1)"),
+        "low below high",
+    ),
+    "an unknown strategy": (
+        mri(),
+        sweep("--config.sweep.strategy=magic", "--config.sweep.zeta=1"),
+        "sweep.strategy must be one of grid, random, bayesian",
+    ),
+    "no candidates": (
+        mri(),
+        sweep("--config.sweep.n_trials=0", "--config.sweep.zeta=1"),
+        "sweep.n_trials must be at least 1",
+    ),
+    "a sweep without references": (
+        mri(),
+        sweep("--config.sweep.zeta=1"),
+        "has no reference to compare with",
+    ),
+    "the folder of another sweep": (
+        another_sweep,
+        sweep("--config.sweep.zeta=1"),
+        "holds another sweep",
+    ),
+    "the folder of a table": (
+        a_table_of_its_own,
+        sweep("--config.sweep.zeta=1"),
+        "no table of a sweep",
+    ),
+    "the folder of a run": (
+        finished,
+        sweep("--config.sweep.zeta=1"),
+        "holds a finished run",
+    ),
+    "samples below one": (
+        arrays(),
+        reconstruct("--kspace=k.npy", "--n-samples=0"),
+        "n_samples",
+    ),
+    "training on nothing": (
+        nothing,
+        ("train", f"--config={CONFIGS}/priors/brain_t1.py:paper", "--workdir=out"),
+        "give --config.data.path",
+    ),
+    "training on a scan": (
+        mri(),
+        (
+            "train",
+            f"--config={CONFIGS}/priors/brain_t1.py:paper",
+            "--workdir=out",
+            "--config.data.path=scan.h5",
+        ),
+        "holds no prepared images",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_bad_input_is_one_line(name, tmp_path, tiny_priors):
+    check_row(ROWS[name], tmp_path, tiny_priors)

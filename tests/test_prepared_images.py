@@ -1,0 +1,94 @@
+"""Prepared images as other commands use them: simulated measurements, training."""
+
+import h5py
+import jax
+import numpy as np
+import pytest
+import tiny
+
+from mgdm_jax import defaults, factory, priors, train, training_images
+from mgdm_jax.data import prepared
+
+
+def prepared_file(tmp_path, rng, *, is_complex=False, size=16):
+    """Write images of three subjects, one a split."""
+    parts = []
+    for split in prepared.SPLITS:
+        images = rng.random((4, size, size)).astype(np.float32)
+        if is_complex:
+            images = (images * np.exp(2j * images)).astype(np.complex64)
+        facts = (["x"] * 4, np.arange(4), np.full(4, 50.0), 0.8, "u")
+        parts.append(tmp_path / f"{split}.part")
+        prepared.write(parts[-1], prepared.Slices(images, *facts), split, split, split)
+    prepared.merge(tmp_path / "images.h5", parts, "test")
+    return tmp_path / "images.h5"
+
+
+@pytest.mark.parametrize("kind", ["mri_real", "mri_complex", "ct"])
+def test_measurements_are_simulated_from_prepared_images(tmp_path, rng, kind):
+    path = prepared_file(tmp_path, rng, is_complex=kind == "mri_complex")
+    config = defaults.reconstruction()
+    config.data.path, config.data.n_images = str(path), 3
+    config.task.kind, config.task.n_views = kind, 5
+    shape = (16, 16, 2) if kind == "mri_complex" else (16, 16)
+    found = factory.load_measurements(config, shape)
+    images = prepared.spread(path, "test", 3).images
+    reference = found.reference
+    if kind == "mri_complex":
+        reference = reference @ np.array([1, 1j])
+        assert found.facts["simulated"] == "k-space from complex images"
+    if kind == "ct":
+        images = images * found.region
+    np.testing.assert_allclose(reference, images, atol=1e-6)
+    np.testing.assert_allclose(
+        found.in_file_units(found.reference), 50 * images, rtol=1e-5, atol=1e-4
+    )
+    expected = jax.vmap(found.operator.forward)(found.reference)
+    np.testing.assert_allclose(found.measurement, expected, atol=1e-5)
+    assert found.facts["data"] == f"{path}: test"
+
+
+def test_low_dose_takes_the_files_pixels(tmp_path, rng):
+    """Half the pixel, half the attenuation, more photons through: less noise."""
+    path = prepared_file(tmp_path, rng)
+    config = defaults.reconstruction()
+    config.data.path, config.data.n_images = str(path), 2
+    config.task.kind, config.task.n_views, config.task.photons = "ct", 5, 1e4
+    with h5py.File(path, "a") as file:
+        file["pixel_mm"][...] = 20.0
+    coarse = factory.load_measurements(config, (16, 16)).noise_std
+    with h5py.File(path, "a") as file:
+        file["pixel_mm"][...] = 10.0
+    relative = factory.load_measurements(config, (16, 16)).noise_std / coarse
+    assert relative != pytest.approx(1.0, rel=0.05)
+
+
+def test_images_of_another_size_are_refused(tmp_path, rng):
+    config = defaults.reconstruction()
+    config.data.path = str(prepared_file(tmp_path, rng))
+    with pytest.raises(ValueError, match="images of 16x16, the prior is for 32x32"):
+        factory.load_measurements(config, (32, 32))
+
+
+def test_training_from_prepared_images(tmp_path, rng):
+    config = defaults.shorten(defaults.prior_training())
+    config.data.path = str(prepared_file(tmp_path, rng, is_complex=True))
+    config.data.channels = 2
+    config.network.update(tiny.spec(image_size=16, channels=2).network)
+    config.units.scale, config.units.offset, config.units.low = 1.0, 0.0, -1.0
+    with jax.numpy_dtype_promotion("standard"):
+        path = train.train(config, tmp_path / "work")
+    spec, _ = priors.load(str(path))
+    assert spec.training["subjects"] == "images.h5"
+    header, *_ = (tmp_path / "work" / "metrics.csv").read_text().splitlines()
+    assert "val_t100" in header and "train_t100" in header
+
+
+def test_training_wants_images_of_the_networks_size(tmp_path, rng):
+    config = defaults.shorten(defaults.prior_training())
+    config.data.path = str(prepared_file(tmp_path, rng))
+    with pytest.raises(ValueError, match="16x16, the prior is for 120x120"):
+        training_images.make_source(config)
+    config.data.path, config.data.embedded = None, False
+    with pytest.raises(ValueError, match=r"give --config\.data\.path"):
+        training_images.make_source(config)
