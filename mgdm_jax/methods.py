@@ -45,6 +45,9 @@ GRADIENTS = {
 SPECTRUM_FREE = ("ddim", "dds", "dps", "mgdm_no_pr", "csgm_langevin")
 """Methods that never ask an operator for its spectrum."""
 
+OWN_NOISE = ("ddnm_plus", "ddrm", "red_diff", "score_med", "score_mri", "csgm_langevin")
+"""Methods whose noise is part of what they are: `config.sampler.noise` has no say."""
+
 ProcessFn = Callable[..., tuple[Array, StepInfo]]
 """`loop.sample` without its step, or what takes the same arguments by name."""
 
@@ -87,6 +90,11 @@ def make_process(config: Config) -> ProcessFn:
     Raises:
       ValueError: for an unknown method, or one that cannot work as configured.
     """
+    if config.sampler.noise and config.method in OWN_NOISE:
+        raise ValueError(
+            f"{config.method} has a noise of its own; leave sampler.noise unset, got "
+            f"{config.sampler.noise!r}."
+        )
     travels = config.sampler.travel_repeat > 1
     if config.method == "red_diff":
         if travels:

@@ -207,13 +207,14 @@ def _loop(
         if train.sample_every and step % train.sample_every == 0:
             _draw(run, state, workdir / "samples" / f"{step:07d}.png")
         if step % train.save_every == 0 or step == train.n_steps:
-            saves.save(state, batches)
+            # First, for where a checkpoint says that all is done, it must be there.
             facts = spec.training | {"steps": step}
             priors.save(
                 workdir / "prior.safetensors",
                 dataclasses.replace(spec, training=facts),
                 state.ema_params,
             )
+            saves.save(state, batches)
     count.bar.close()
 
 

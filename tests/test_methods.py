@@ -33,6 +33,15 @@ def test_spectral_methods_refuse_other_solvers(method):
         methods.make_step(made)
 
 
+@pytest.mark.parametrize("method", methods.OWN_NOISE)
+def test_a_noise_that_would_be_ignored_is_refused(method):
+    made = config(method)
+    methods.make_process(made)
+    made.sampler.noise = "ddim"
+    with pytest.raises(ValueError, match="noise of its own"):
+        methods.make_process(made)
+
+
 def without_spectrum(name):
     operator = operator_cases.WITHOUT_SPECTRUM[name]()
     shape, n = operator.image_shape, int(np.prod(operator.image_shape))

@@ -114,6 +114,21 @@ def test_resuming_after_a_kill_is_exact(tmp_path, monkeypatch):
     check_that_fewer_steps_change_nothing(straight)
 
 
+@pytest.mark.usefixtures("compile_quickly")
+def test_what_a_checkpoint_calls_finished_has_its_prior(tmp_path, monkeypatch):
+    config = tiny_config()
+    config.train.n_steps = config.train.save_every = 2
+    config.train.sample_every = 0
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoints.Checkpoints, "save", die)
+        train_to_the_end(config, tmp_path)
+    assert priors.load(str(tmp_path / "prior.safetensors"))[0].training["steps"] == 2
+
+
 def check_that_fewer_steps_change_nothing(workdir):
     """Its training is finished: a rerun says so, and keeps its own config.json."""
     config = workdir.with_name("fewer.py")
