@@ -9,7 +9,7 @@ USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c '$(USABLE)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test experiments-smoke parity wheel lint types clean
+.PHONY: demo test experiments-smoke parity wheel lint types docs notebooks clean
 
 demo: $(VENV)/demo.stamp
 	@out=runs/demo-$$(date +%Y%m%d-%H%M%S); \
@@ -62,8 +62,16 @@ lint: $(VENV)/dev.stamp
 types: $(VENV)/dev.stamp
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+# The site, in site/; a warning is an error.
+docs: $(VENV)/docs.stamp
+	$(BIN)/mkdocs build --strict
+
+# The .ipynb of the scripts beside them.
+notebooks: $(VENV)/test.stamp
+	$(BIN)/python notebooks/build.py
+
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) .pytest_cache .ruff_cache site
 
 # A stamp, not bin/python: an environment that broke off half-way is finished.
 $(VENV)/venv.stamp:
@@ -74,8 +82,9 @@ $(VENV)/venv.stamp:
 
 $(VENV)/test.stamp: EXTRA := [test]
 $(VENV)/dev.stamp: EXTRA := [dev]
+$(VENV)/docs.stamp: EXTRA := [docs]
 $(VENV)/parity.stamp: EXTRA := [test,parity]
-$(VENV)/demo.stamp $(VENV)/test.stamp $(VENV)/dev.stamp $(VENV)/parity.stamp: pyproject.toml | $(VENV)/venv.stamp
+$(VENV)/demo.stamp $(VENV)/test.stamp $(VENV)/dev.stamp $(VENV)/docs.stamp $(VENV)/parity.stamp: pyproject.toml | $(VENV)/venv.stamp
 	@echo "Installing into $(VENV); this can take a few minutes."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check \
 		--use-pep517 -e ".$(EXTRA)"
