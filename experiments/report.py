@@ -13,9 +13,6 @@ from mgdm_jax import metrics
 PaperRow = tuple[str, str]
 """PSNR and SSIM as the paper prints them."""
 
-FEW = 8
-"""Slices from which on a bootstrap says something; below, the range is printed."""
-
 MARKS = {"": "", "starting values": " †"}
 """Where a row's numbers come from -> its mark; another level's is ‡."""
 
@@ -73,7 +70,7 @@ def _notes(results: scoring.Results) -> str:
     source = facts.pop("data", "")
     listed = "".join(f"; {k.replace('_', ' ')} {v}" for k, v in facts.items() if v)
     return NOTES.format(
-        source=source, facts=listed, convention=metrics.CONVENTION, few=FEW
+        source=source, facts=listed, convention=metrics.CONVENTION, few=metrics.FEW
     )
 
 
@@ -89,9 +86,9 @@ def paired_lead(ours: dict, other: dict) -> np.ndarray:
 
 
 def _interval(lead: np.ndarray) -> str:
-    if len(lead) < FEW:
-        return f"{lead.mean():+.2f} ({lead.min():+.2f} … {lead.max():+.2f})"
-    low, high = metrics.bootstrap_interval(lead, seed=0)
+    low, high = metrics.interval_or_range(lead)
+    if len(lead) < metrics.FEW:
+        return f"{lead.mean():+.2f} ({low:+.2f} … {high:+.2f})"
     return f"{lead.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
 
 

@@ -71,8 +71,8 @@ def keep(path: Path, result: dict) -> None:
 
 
 def _sampler(config: Config) -> dict:
-    """Return the sampler's settings; η is among the numbers, batches change nothing."""
-    elsewhere = ("eta", "batch_size")
+    """Return the sampler's settings; η is one of the numbers, others change nothing."""
+    elsewhere = ("eta", "batch_size", "n_samples")
     return {k: v for k, v in config.sampler.to_dict().items() if k not in elsewhere}
 
 

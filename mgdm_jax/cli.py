@@ -13,6 +13,7 @@ COMMANDS = {
     "run": "Reconstruct what a configuration names, with metrics and a panel.",
     "sweep": "Try many numbers of a configuration, in one program.",
     "reconstruct": "Reconstruct a scan of yours from separate arrays.",
+    "compare": "Make one page of a run, or of several side by side.",
     "train": "Train a diffusion prior.",
     "prepare": "Make one file of slices of a data set.",
     "convert": "Make a prior of a published checkpoint.",

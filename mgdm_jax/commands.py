@@ -44,14 +44,16 @@ def keep_compilations() -> None:
     jax.config.update("jax_compilation_cache_dir", str(cache))
 
 
-def start(main: Callable[[list[str]], Any], n_words: int, words: str = "") -> None:
+def start(
+    main: Callable[[list[str]], Any], n_words: int | None, words: str = ""
+) -> None:
     """Parse the flags and call main(words) with what is no flag; absl's `app.run`.
 
     The docstring of its module is the command's help: see `help_pages`.
 
     Args:
       main: what the command does; bad input may be a ValueError or an OSError.
-      n_words: how many words it takes besides its flags.
+      n_words: how many words it takes besides its flags; None for one or more.
       words: what they are, for messages.
     """
     # JAX tells which backends it has not found; nobody asked.
@@ -64,7 +66,7 @@ def start(main: Callable[[list[str]], Any], n_words: int, words: str = "") -> No
     def checked(argv: list[str]) -> None:
         with one_line_errors():
             given = argv[1:]
-            if len(given) != n_words:
+            if len(given) != n_words and (n_words is not None or not given):
                 expected = words or "flags only"
                 got = " ".join(given) or "none"
                 raise ValueError(f"expected {expected}, got {got}; see --help.")

@@ -55,6 +55,18 @@ class Measures(NamedTuple):
     ssim_foreground: Array
 
 
+HEADINGS = {
+    "psnr": ("PSNR / dB", ".2f"),
+    "ssim_uniform7": ("SSIM u7", ".4f"),
+    "ssim_gaussian11": ("SSIM g11", ".4f"),
+    "nmse": ("NMSE", ".4f"),
+    "haarpsi": ("HaarPSI", ".4f"),
+    "psnr_foreground": ("PSNR fg", ".2f"),
+    "ssim_foreground": ("SSIM fg", ".4f"),
+}
+"""Heading and format of each of `Measures`."""
+
+
 def side_by_side(
     reference: Array, estimate: Array, scale: Array | None = None
 ) -> dict[str, Measures]:

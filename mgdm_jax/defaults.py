@@ -71,6 +71,8 @@ def _sampler() -> Config:
     sampler.travel_repeat = 1  # times each stretch is walked: 1 for no time travel
     sampler.eta = placeholder(float)  # None: from `tuned`
     sampler.seed = 0
+    sampler.n_samples = 1  # of each image; scored is the first, the others tell
+    # how far samples lie apart
     sampler.batch_size = 4
     sampler.time_grid = "ddnm"  # or leading, linspace
     sampler.noise = placeholder(str)  # ddnm, ddim; None: as the method's paper

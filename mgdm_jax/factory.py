@@ -84,8 +84,8 @@ class Setup(NamedTuple):
     sampler: Sampler
 
 
-def build(config: Config) -> Setup:
-    """Return prior, measurements and sampler of a configuration.
+def build(config: Config, n_kept: int = 0) -> Setup:
+    """Return prior, measurements and sampler of a configuration; see `make`.
 
     Raises:
       ValueError: with one line, for whatever cannot be used.
@@ -95,12 +95,17 @@ def build(config: Config) -> Setup:
         clip_denoised=config.prior.clip_denoised,
         clip_gradient=config.prior.clip_gradient,
     )
-    sampler = make(prior, config)
+    sampler = make(prior, config, n_kept)
     return Setup(prior, load_measurements(config, prior.image_shape), sampler)
 
 
-def make(prior: Prior, config: Config) -> Sampler:
+def make(prior: Prior, config: Config, n_kept: int = 0) -> Sampler:
     """Return the sampler of `config.method` and `config.sampler`, not jitted.
+
+    Args:
+      prior: of `load_prior`.
+      config: see `defaults.reconstruction`.
+      n_kept: steps whose x0_hat is among the diagnostics.
 
     Raises:
       ValueError: with one line, for settings that cannot work.
@@ -108,7 +113,7 @@ def make(prior: Prior, config: Config) -> Sampler:
     chosen = config.sampler
     travel = methods.travel(config)
     grid = prior.grid(chosen.n_steps, chosen.time_grid, chosen.start, travel)
-    return bind(prior, methods.make_process(config), grid)
+    return bind(prior, methods.make_process(config), grid, n_kept)
 
 
 def load_prior(
@@ -186,7 +191,9 @@ def make_sampler(prior: Prior, step: StepFn, grid: TimeGrid) -> Sampler:
     return bind(prior, functools.partial(loop.sample, step=step), grid)
 
 
-def bind(prior: Prior, process: methods.ProcessFn, grid: TimeGrid) -> Sampler:
+def bind(
+    prior: Prior, process: methods.ProcessFn, grid: TimeGrid, n_kept: int = 0
+) -> Sampler:
     """Return the same of a whole process, see `methods.make_process`."""
 
     def sampler(
@@ -201,6 +208,7 @@ def bind(prior: Prior, process: methods.ProcessFn, grid: TimeGrid) -> Sampler:
             guidance=guidance,
             noise_scale=prior.noise_scale,
             centre=prior.centre,
+            n_kept=n_kept,
         )
 
     return sampler

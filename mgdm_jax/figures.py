@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from matplotlib import axes, figure
+from matplotlib import axes, colormaps, figure
 
 from mgdm_jax import metrics
 
@@ -127,6 +127,12 @@ def sample_grid(
     for ax, image in zip(grid, shown, strict=False):
         _show(ax, image, "", window)
     return fig
+
+
+def palette() -> bytes:
+    """Return the 256 colours of error maps, red, green and blue in turn."""
+    colours = colormaps["inferno"](np.arange(256), bytes=True)
+    return np.ascontiguousarray(colours[:, :3]).tobytes()
 
 
 def magnitude(images: np.ndarray) -> np.ndarray:

@@ -29,6 +29,10 @@ GAUSSIAN_11 = tuple((_BELL / _BELL.sum()).tolist())
 """Window of Wang et al. (2004), deviation 1.5 pixels, along one axis."""
 
 
+FEW = 8
+"""Images from which on a bootstrap says something; below, the range is shown."""
+
+
 class Scores(NamedTuple):
     """The three metrics of one image; scalars, or [n] after `vmap`.
 
@@ -172,6 +176,17 @@ def bootstrap_interval(
     tail = (1 - level) / 2
     low, high = np.quantile(counts @ differences / n, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def interval_or_range(differences: np.ndarray) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval, or of fewer than `FEW` the range.
+
+    Args:
+      differences: [n ≥ 1] as of `bootstrap_interval`.
+    """
+    if len(differences) < FEW:
+        return float(np.min(differences)), float(np.max(differences))
+    return bootstrap_interval(differences, seed=0)
 
 
 def magnitudes(reference: Array, estimate: Array) -> tuple[Array, Array]:

@@ -1,6 +1,6 @@
 """Several samples of every image, and what they agree and disagree on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +11,7 @@ from mgdm_jax import reconstruction
 from mgdm_jax.factory import Prior, Sampler
 from mgdm_jax.guidance import proximal
 from mgdm_jax.measurements import Measurements
+from mgdm_jax.reconstruction import Reconstruction
 from mgdm_jax.types import Array, Guidance, Problem
 
 SAMPLE_STREAM = 2**31 - 2
@@ -30,6 +31,7 @@ class Posterior(NamedTuple):
       baseline: [n, …image], zero-filled or filtered back-projection.
       data_residual: [k, n] ‖y - A x‖ / ‖y‖.
       diverged: [k, n] bool; a diverged sample is blank and in no summary.
+      first: the first sample, with its diagnostics.
     """
 
     mean: np.ndarray
@@ -39,6 +41,7 @@ class Posterior(NamedTuple):
     baseline: np.ndarray
     data_residual: np.ndarray
     diverged: np.ndarray
+    first: Reconstruction
 
 
 def sample(
@@ -66,32 +69,59 @@ def sample(
     Raises:
       ValueError: if n_samples is not positive.
     """
+    args = (sampler, prior, measurements, guidance, batch_size, progress)
+    return summarise(draw(key, n_samples, *args), measurements)
+
+
+def draw(
+    key: Array,
+    n_samples: int,
+    sampler: Sampler,
+    prior: Prior,
+    measurements: Measurements,
+    guidance: Guidance,
+    batch_size: int,
+    progress: Callable[[int], Any] | None = None,
+) -> list[Reconstruction]:
+    """Return the samples that `sample` summarises."""
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
     stream = jax.random.fold_in(key, SAMPLE_STREAM)
     keys = [key, *(jax.random.fold_in(stream, i) for i in range(1, n_samples))]
     programs = reconstruction.compiled(sampler, measurements)
-    runs = [
-        reconstruction.reconstruct(
-            k, programs, prior, measurements, guidance, batch_size, progress
-        )
-        for k in keys
-    ]
+    args = (programs, prior, measurements, guidance, batch_size, progress)
+    return [reconstruction.reconstruct(k, *args) for k in keys]
+
+
+def summarise(runs: Sequence[Reconstruction], measurements: Measurements) -> Posterior:
+    """Return what the samples agree and disagree on."""
+    mean, std = mean_and_std(runs)
+    return Posterior(
+        mean=mean,
+        std=std,
+        null_space=null_space(measurements, mean),
+        samples=np.stack([run.images for run in runs]),
+        baseline=runs[0].baseline,
+        data_residual=np.stack([run.data_residual for run in runs]),
+        diverged=np.stack([run.diverged for run in runs]),
+        first=runs[0],
+    )
+
+
+def mean_and_std(runs: Sequence[Reconstruction]) -> tuple[np.ndarray, np.ndarray]:
+    """Return `mean` and `std` of `Posterior`."""
     samples = np.stack([run.images for run in runs])
     diverged = np.stack([run.diverged for run in runs])
     used = ~diverged.reshape(diverged.shape + (1,) * (samples.ndim - 2))
     count = np.maximum(used.sum(0), 1)
     mean = (samples * used).sum(0) / count
     variance = ((samples - mean) ** 2 * used).sum(0) / count
-    return Posterior(
-        mean=mean,
-        std=_magnitude(np.sqrt(variance), mean.ndim),
-        null_space=_magnitude(unseen(measurements, mean), mean.ndim),
-        samples=samples,
-        baseline=runs[0].baseline,
-        data_residual=np.stack([run.data_residual for run in runs]),
-        diverged=diverged,
-    )
+    return mean, _magnitude(np.sqrt(variance), mean.ndim)
+
+
+def null_space(measurements: Measurements, images: np.ndarray) -> np.ndarray:
+    """Return `null_space` of `Posterior` for images [n, …image]."""
+    return _magnitude(unseen(measurements, images), images.ndim)
 
 
 def unseen(measurements: Measurements, images: np.ndarray) -> np.ndarray:

@@ -13,7 +13,8 @@ an ISMRMRD file too: see `data.ismrmrd_files`.
 
 `.npy`, `.nii`, `.nii.gz`, `.dcm` and a folder, of one DICOM file a slice, hold the mean
 of the samples; `.h5` also the samples, their standard deviation, what the measurements
-do not determine and the baseline; `.png` shows these. NIfTI and DICOM hold magnitudes,
+do not determine and the baseline; `.png` shows these, and so does the page that is
+written beside each of them, `scan.report.html`. NIfTI and DICOM hold magnitudes,
 placed as ISMRMRD's header or `--geometry` says: see `data.geometry` for the axes. Units
 are the scan's; with `--units=hu`, and in DICOM of CT by default, Hounsfield units:
 right for priors of clip((HU + 1024) / 2048, 0, 1).
@@ -36,6 +37,8 @@ from mgdm_jax import (
     outputs,
     posterior,
     ranges,
+    results,
+    scan_report,
     scans,
     tuned,
 )
@@ -43,6 +46,7 @@ from mgdm_jax.data import hdf5, nifti_files, scan_arrays
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import masks
+from mgdm_jax.report import page
 
 
 def measured(
@@ -103,7 +107,7 @@ def reconstruct(
         found = posterior.sample(
             jax.random.key(config.sampler.seed),
             n_samples,
-            factory.make(prior, config),
+            factory.make(prior, config, results.N_KEPT),
             prior,
             scan,
             guidance,
@@ -136,12 +140,14 @@ def _define_flags() -> None:
     flags.DEFINE_integer("n_samples", 1, "Samples of every image.")
     flags.DEFINE_float("noise_std", 0.0, "Noise, sigma_y, in operator units.")
     flags.DEFINE_integer("seed", 0, "Of the sampler.")
+    flags.DEFINE_bool("report", True, "Write OUT.report.html beside it, to look at.")
     flags.DEFINE_bool("overwrite", False, "Replace an existing file.")
     flags.mark_flags_as_required(["prior", "out"])
 
 
 def _run(given: flags.FlagValues) -> None:
     path = outputs.check_target(given.out, given.overwrite)
+    report = scan_report.target(path, given.overwrite) if given.report else None
     is_ct = bool(given.sinogram)
     of_mri = ("kspace", "mask", "maps", "centered", "wider_field")
     of_ct = ("sinogram", "angles")
@@ -168,6 +174,8 @@ def _run(given: flags.FlagValues) -> None:
     plan = outputs.plan(path, contents, given.geometry, given.units, size)
     found, scan = reconstruct(contents, source, prior, config, given.n_samples)
     outputs.write(plan, found, scan, given.method)
+    if report is not None:
+        page.write([scan_report.finished(found, scan, config, str(path))], report)
     residual = found.data_residual.mean()
     sys.stdout.write(f"wrote {path}; data residual {residual:.2e}\n")
     if found.diverged.any():

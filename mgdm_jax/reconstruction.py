@@ -24,6 +24,7 @@ class Reconstruction(NamedTuple):
       data_residual: [n] ‖y - A x‖ / ‖y‖ of `images`.
       diverged: [n] bool, whether the sampler ended in infinities.
       info: diagnostics [n, k] of the steps.
+      x0_hat: [m, …image] of image `watched(n)`, where the sampler keeps any.
     """
 
     images: np.ndarray
@@ -31,6 +32,7 @@ class Reconstruction(NamedTuple):
     data_residual: np.ndarray
     diverged: np.ndarray
     info: StepInfo
+    x0_hat: np.ndarray | None = None
 
 
 class Programs(NamedTuple):
@@ -81,18 +83,27 @@ def reconstruct(
     made = isinstance(sampler, Programs)
     programs = sampler if made else compiled(sampler, measurements)
     size = devices.padded(min(batch_size, n), mesh)
-    parts = []
+    parts, x0_hat = [], None
     for start in range(0, n, size):
         index = np.minimum(np.arange(start, start + size), n - 1)
         problem = measurements.problem(index)
         image, info = programs.sample(keys[index], params, problem, guidance)
         image, baseline, residual, diverged = programs.finish(problem, image, region)
-        part = Reconstruction(image, baseline, residual, diverged, info)
         done = min(size, n - start)
+        if info.x0_hat is not None and start <= watched(n) < start + done:
+            x0_hat = np.asarray(info.x0_hat[watched(n) - start])
+        info = info._replace(x0_hat=None)
+        part = Reconstruction(image, baseline, residual, diverged, info)
         parts.append(jax.tree.map(lambda v, m=done: np.asarray(v)[:m], part))
         if progress is not None:
             progress(done)
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+    whole = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+    return whole._replace(x0_hat=x0_hat)
+
+
+def watched(n: int) -> int:
+    """Return which of n images is followed through the steps: one in their middle."""
+    return n // 2
 
 
 def finish(

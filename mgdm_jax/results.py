@@ -15,7 +15,9 @@ from mgdm_jax import aside, conventions, figures, methods, metrics, strict_json
 from mgdm_jax.data import hdf5
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.reconstruction import Reconstruction, scores
+from mgdm_jax.reconstruction import Reconstruction, scores, watched
+from mgdm_jax.report import cautions, finished, page
+from mgdm_jax.samplers import loop
 
 BASELINES = {
     "mri_real": "Zero-filled",
@@ -27,16 +29,8 @@ BASELINES = {
 }
 """What `operator.baseline` is called for each `task.kind`."""
 
-MEASURES = {
-    "psnr": ("PSNR / dB", ".2f"),
-    "ssim_uniform7": ("SSIM u7", ".4f"),
-    "ssim_gaussian11": ("SSIM g11", ".4f"),
-    "nmse": ("NMSE", ".4f"),
-    "haarpsi": ("HaarPSI", ".4f"),
-    "psnr_foreground": ("PSNR fg", ".2f"),
-    "ssim_foreground": ("SSIM fg", ".4f"),
-}
-"""Heading and format of each of `conventions.Measures`."""
+N_KEPT = 8
+"""Steps of one image whose x0_hat the report shows."""
 
 PANEL_ROWS = 4
 """Images shown in the panel, evenly spaced."""
@@ -51,12 +45,16 @@ class Run:
       measurements: what was reconstructed.
       result: images and diagnostics.
       seconds: wall time of the sampling, compilation included.
+      std: [n, h, w] of the samples, see `posterior`; None of a single one.
+      null_space: [n, h, w] of `result.images`, see `posterior`, if it is known.
     """
 
     config: Config
     measurements: Measurements
     result: Reconstruction
     seconds: float
+    std: np.ndarray | None = None
+    null_space: np.ndarray | None = None
 
 
 def summary(run: Run) -> dict:
@@ -65,6 +63,7 @@ def summary(run: Run) -> dict:
     facts = {
         "method": config.method,
         "n_images": len(run.measurements),
+        "n_samples": config.sampler.n_samples,
         "nfe": methods.nfe(config),
         "seconds": round(run.seconds, 2),
         "convention": metrics.CONVENTION,
@@ -112,7 +111,8 @@ def _side_by_side(run: Run) -> dict[str, dict[str, float]]:
 def write(run: Run, workdir: Path) -> dict:
     """Write every file of a run, or none, and return the summary.
 
-    metrics.json comes last: a folder that holds one is complete.
+    metrics.json comes last: a folder that holds one is complete. The report is made of
+    these files, which stay if it cannot be written; `compare` makes it anew.
     """
     facts = summary(run)
     with aside.filling(workdir, last="metrics.json") as part:
@@ -123,6 +123,7 @@ def write(run: Run, workdir: Path) -> dict:
             _write_table(run, part / "metrics.csv")
             _write_panel(run, part / "panel.png", facts)
         (part / "metrics.json").write_text(strict_json.dumps(facts, indent=2))
+    page.write([finished.read(workdir)], workdir / page.REPORT)
     return facts
 
 
@@ -157,18 +158,43 @@ def _git_revision() -> str | None:
 
 def _write_images(run: Run, path: Path) -> None:
     in_file_units = run.measurements.in_file_units
-    stacks = {
-        "reconstruction": in_file_units(run.result.images),
-        "baseline": in_file_units(run.result.baseline),
+    images = {
+        "reconstruction": run.result.images,
+        "baseline": run.result.baseline,
+        "reference": run.measurements.reference,
+        "std": run.std,
+        "null_space": run.null_space,
     }
-    if run.measurements.reference is not None:
-        stacks["reference"] = in_file_units(run.measurements.reference)
+    stacks = {k: in_file_units(v) for k, v in images.items() if v is not None}
+    stacks |= {
+        "scale": run.measurements.scale,
+        "data_residual": run.result.data_residual,
+        "steps/data_residual": np.asarray(run.result.info.data_residual),
+        "steps/prox_gap": np.asarray(run.result.info.prox_gap),
+    }
     attrs = {
         "method": run.config.method,
         "data": str(run.measurements.facts["data"]),
+        "baseline": BASELINES[run.config.task.kind],
         "diverged": np.flatnonzero(run.result.diverged),
     }
-    hdf5.write(path, stacks, attrs)
+    hdf5.write(path, stacks | _strip(run), attrs)
+
+
+def _strip(run: Run) -> dict[str, np.ndarray]:
+    """Return x0_hat on its way, in the file's units, and of which image and steps."""
+    x0_hat = run.result.x0_hat
+    if x0_hat is None:
+        return {}
+    image = watched(len(run.measurements))
+    scale = np.full(len(x0_hat), run.measurements.scale[image])
+    of_image = dataclasses.replace(run.measurements, scale=scale)
+    n_steps = run.result.info.data_residual.shape[1]
+    return {
+        "strip/x0_hat": of_image.in_file_units(x0_hat),
+        "strip/step": loop.kept_steps(n_steps, len(x0_hat)),
+        "strip/image": np.array([image]),
+    }
 
 
 def _write_table(run: Run, path: Path) -> None:
@@ -237,21 +263,19 @@ def table(facts: dict) -> str:
 
 def warnings(facts: dict) -> list[str]:
     """Return what of the summary nobody should miss."""
-    if not facts["n_diverged"]:
-        return []
-    return [
-        f"WARNING: {facts['n_diverged']} images diverged; they are written, and "
-        "counted, as blank ones. Smaller zeta or rho, or a larger lam, helps."
-    ]
+    return [f"WARNING: {text}" for text in cautions.divergence(facts["n_diverged"])]
 
 
 def _lines_of_conventions(table: dict[str, dict[str, float]]) -> list[str]:
     def line(label: str, cells: list[str]) -> str:
         return f"{label:14}" + "".join(f"{cell:>10}" for cell in cells)
 
-    lines = [line("", [heading for heading, _ in MEASURES.values()])]
+    lines = [line("", [heading for heading, _ in conventions.HEADINGS.values()])]
     for label, values in table.items():
-        cells = [format(values[name], form) for name, (_, form) in MEASURES.items()]
+        cells = [
+            format(values[name], form)
+            for name, (_, form) in conventions.HEADINGS.items()
+        ]
         lines.append(line(label, cells))
     legend = "volume-max: as fastMRI; u7, g11: SSIM's windows; fg: in the foreground"
     return [*lines, legend]

@@ -1,7 +1,7 @@
 """Reconstruct what a configuration names: `python -m mgdm_jax.run --config CONFIG`.
 
-Writes metrics.json, metrics.csv, reconstructions.h5, panel.png, config.json and
-environment.json into the workdir, and prints a table.
+Writes metrics.json, metrics.csv, reconstructions.h5, panel.png, config.json,
+environment.json and report.html into the workdir, and prints a table.
 
     python -m mgdm_jax.run --config mri_brats:demo
     python -m mgdm_jax.run --config ct_lidc --config.method=dds --config.task.n_views=10
@@ -28,8 +28,8 @@ from mgdm_jax import (
     hyperparameters,
     methods,
     packaged,
+    posterior,
     ranges,
-    reconstruction,
     results,
 )
 from mgdm_jax.defaults import Config
@@ -58,11 +58,12 @@ def run(
     methods.make_process(config)  # an unknown method has no numbers either
     guidance = hyperparameters.resolve(config)
     config = _resolved(config, guidance)
-    prior, measurements, sampler = factory.build(config)
-    started = time.monotonic()
-    with to.progress(len(measurements), "image", config.method) as count:
-        result = reconstruction.reconstruct(
+    prior, measurements, sampler = factory.build(config, results.N_KEPT)
+    started, n_samples = time.monotonic(), config.sampler.n_samples
+    with to.progress(n_samples * len(measurements), "image", config.method) as count:
+        drawn = posterior.draw(
             jax.random.key(config.sampler.seed),
+            n_samples,
             sampler,
             prior,
             measurements,
@@ -71,7 +72,14 @@ def run(
             progress=count.advance,
         )
     seconds = time.monotonic() - started
-    done = results.Run(config, measurements, result, seconds)
+    done = results.Run(
+        config,
+        measurements,
+        drawn[0],
+        seconds,
+        std=posterior.mean_and_std(drawn)[1] if n_samples > 1 else None,
+        null_space=posterior.null_space(measurements, drawn[0].images),
+    )
     return results.write(done, workdir)
 
 

@@ -18,7 +18,10 @@ from mgdm_jax.sweep_table import Row
 
 TABLE = "sweep.csv"
 
-MAY_CHANGE = ("sampler.batch_size", "sweep.batch_size", "sweep.n_trials")
+MAY_CHANGE = (
+    *("sampler.batch_size", "sampler.n_samples"),
+    *("sweep.batch_size", "sweep.n_trials"),
+)
 """Settings that a sweep may go on with others of."""
 
 VALIDATION = {"brain": "itk_mprage", "chest": "lung1"}

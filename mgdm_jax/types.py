@@ -171,11 +171,14 @@ class StepInfo(NamedTuple):
       prox_gap: ‖Aᴴ(A x0_bar - y) + λ(x0_bar - x0_tilde)‖ / ‖Aᴴy‖, zero for an exact
         proximal step and for methods without one.
       finite: whether the new state holds finite numbers only.
+      x0_hat: [m, …image] estimates at the few steps that a process keeps, see
+        `loop.kept_steps`; None of one step, and where none is kept.
     """
 
     data_residual: Array
     prox_gap: Array
     finite: Array
+    x0_hat: Array | None = None
 
 
 StepFn = Callable[[Array, Estimate, Problem, Guidance], tuple[Array, StepInfo]]

@@ -20,6 +20,7 @@ FENCES = {
     "ml_collections": ("defaults.py", "run.py", "sweep.py", "train.py"),
     "absl": (
         "commands.py",
+        "compare.py",
         "run.py",
         "sweep.py",
         "train.py",
@@ -31,6 +32,8 @@ FENCES = {
     ),
     "jax_cosmo": ("schedules.py",),
     "matplotlib": ("figures.py", "sweep_figures.py"),
+    "jinja2": ("report/",),
+    "PIL": ("report/",),
     "safetensors": ("priors.py",),
     "torch": ("foreign.py",),
     "tqdm": ("console.py", "sweep.py", "reconstruct.py", "prepare.py"),
@@ -63,6 +66,10 @@ LAYERS = {
     "haarpsi": {"types", "metrics"},
     "conventions": {"types", "metrics", "haarpsi"},
     "figures": {"metrics"},
+    "report": {
+        *("__version__", "aside", "report", "data"),
+        *("metrics", "conventions", "figures"),
+    },
     "strict_json": set(),
     "packaged": set(),
     "cli": {"__version__"},
@@ -78,7 +85,7 @@ SHARED = {"loop.py", "mgdm.py", "singular_directions.py"}
 IMPURE = {"print", "jit", "jax.jit", "jax.debug", "jax.config"}
 """What `LAYERS` leave to their callers."""
 
-IMPORT_NAMES = {"absl-py": "absl", "orbax-checkpoint": "orbax"}
+IMPORT_NAMES = {"absl-py": "absl", "orbax-checkpoint": "orbax", "pillow": "PIL"}
 """Distributions whose package is called otherwise."""
 
 

@@ -43,6 +43,7 @@ def found(mean):
         baseline=mean * 0.5,
         data_residual=np.zeros((2, n)),
         diverged=np.zeros((2, n), bool),
+        first=None,
     )
     scale = np.full(n, 3.0, np.float32)
     measurement = np.zeros((n, 1), np.float32)

@@ -118,7 +118,12 @@ def test_the_command_writes_every_format_once(suffix, scan, tmp_path):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 2 and "exists" in done.stderr.splitlines()[-1]
     assert out.read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir() if "out" in p.name] == [out.name]
+    names = {p.name for p in tmp_path.iterdir() if "out" in p.name}
+    assert names == {out.name, "out.report.html"}
+    page = (tmp_path / "out.report.html").read_text()
+    assert "mgdm, mean of 2" in page
+    for map_ in ("std-0", "null_space-0", "Estimate of mgdm, mean of 2 at step 2"):
+        assert map_ in page
 
 
 def test_a_sinogram_and_its_angles(tmp_path):

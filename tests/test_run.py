@@ -12,12 +12,14 @@ from test_configs import ROOT, load
 from mgdm_jax import factory, measurements, run
 from mgdm_jax.data import samples
 from mgdm_jax.operators import fourier, masks
+from mgdm_jax.report import finished, page
 
 FILES = {
     "metrics.json",
     "metrics.csv",
     "reconstructions.h5",
     "panel.png",
+    "report.html",
     "config.json",
     "environment.json",
 }
@@ -63,6 +65,26 @@ def test_smoke(name, channels, tmp_path):
     with h5py.File(tmp_path / "out/reconstructions.h5") as file:
         assert file["reconstruction"].shape == (2, 120, 120)
         assert np.isfinite(file["reconstruction"][()]).all()
+        assert file["steps/data_residual"].shape == (2, 2) and "std" not in file
+        assert file["strip/x0_hat"].shape == (2, 120, 120)
+        assert file["null_space"][()].any()
+    report = (tmp_path / "out/report.html").read_text()
+    assert report == page.render([finished.read(tmp_path / "out")])
+    assert f"<td>{stored['psnr_mean']:.2f}</td>" in report
+
+
+def test_further_samples_tell_how_far_they_lie_apart(tmp_path):
+    config = smoke("mri_brats", tmp_path)
+    run.run(config, tmp_path / "one")
+    config.sampler.n_samples = 2
+    facts = run.run(config, tmp_path / "two")
+    assert facts["n_samples"] == 2
+    paths = [tmp_path / name / "reconstructions.h5" for name in ("one", "two")]
+    with h5py.File(paths[0]) as one, h5py.File(paths[1]) as two:
+        for name in ("reconstruction", "strip/x0_hat"):
+            np.testing.assert_array_equal(one[name][()], two[name][()])
+        assert two["std"][()].max() > 1e-3
+    assert "Deviation of samples" in (tmp_path / "two/report.html").read_text()
 
 
 def test_smoke_ct_with_few_views(tmp_path):

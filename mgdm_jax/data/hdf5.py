@@ -149,6 +149,25 @@ def write(
         file.attrs.update(attrs)
 
 
+def contents(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return every dataset, `group/name` of one in a group, and the attributes.
+
+    Raises:
+      ValueError: if the file is absent or cannot be read.
+    """
+    if not os.path.exists(path):
+        raise ValueError(f"{path}: there is no such file; check the path.")
+    arrays = {}
+
+    def note(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = item[()]
+
+    with blame.reading(path), h5py.File(path, "r") as file:
+        file.visititems(note)
+        return arrays, dict(file.attrs)
+
+
 def _read(
     path: Path, required: tuple[str, ...], optional: tuple[str, ...]
 ) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mgdm_jax.guidance import proximal
 from mgdm_jax.operators import linalg
@@ -63,6 +64,7 @@ def sample(
     noise_scale: float = 1.0,
     centre: float = 0.0,
     from_baseline: bool = False,
+    n_kept: int = 0,
 ) -> tuple[Array, StepInfo]:
     """Sample one image; jit and vmap it as you like.
 
@@ -80,6 +82,7 @@ def sample(
       from_baseline: start from the zero-filled or FBP image, noised to the grid's first
         time (static): CCDF (Chung et al., "Come-Closer-Diffuse-Faster", 2021,
         https://arxiv.org/abs/2112.05146) on a grid that starts late.
+      n_kept: steps whose x0_hat is returned as well (static), see `kept_steps`.
 
     Returns:
       The image, operator units, and the diagnostics of every step [k].
@@ -91,14 +94,50 @@ def sample(
         x_start = jnp.sqrt(1.0 - grid.alpha_bar[0]) * x_start
         centre = problem.operator.baseline(problem.measurement)
     x_start = x_start + jnp.sqrt(grid.alpha_bar[0]) * centre
-    keys = jax.random.split(loop_key, grid.t.shape[0])
+    n_steps = grid.t.shape[0]
+    keys = jax.random.split(loop_key, n_steps)
+    rows = frame_rows(n_steps, n_kept)
 
-    def body(x_t: Array, inputs: tuple[Array, TimeGrid]) -> tuple[Array, StepInfo]:
-        step_key, times = inputs
+    def body(carry, inputs: tuple[Array, TimeGrid, Array]):
+        x_t, frames = carry
+        step_key, times, row = inputs
         estimate = linearise(denoise, params, x_t, times, noise_scale)
-        return step(step_key, estimate, problem, guidance)
+        x_s, info = step(step_key, estimate, problem, guidance)
+        return (x_s, keep(frames, row, estimate.x0_hat)), info
 
-    return jax.lax.scan(body, x_start, (keys, grid))
+    start = (x_start, no_frames(n_steps, n_kept, shape))
+    (image, frames), info = jax.lax.scan(body, start, (keys, grid, rows))
+    return image, info._replace(x0_hat=frames)
+
+
+def kept_steps(n_steps: int, n_kept: int) -> np.ndarray:
+    """Return the steps whose x0_hat is kept: evenly spaced, with the first and last.
+
+    Args:
+      n_steps: of the grid, from 0.
+      n_kept: how many, or all where there are fewer.
+    """
+    return np.linspace(0, n_steps - 1, min(n_steps, n_kept)).round().astype(np.int32)
+
+
+def frame_rows(n_steps: int, n_kept: int) -> Array:
+    """Return [n_steps] the row that each step writes to.
+
+    Every step writes to the row of the next step that is kept, which then writes over
+    it: memory does not grow with the steps, and no step needs a condition.
+    """
+    rows = np.searchsorted(kept_steps(n_steps, n_kept), np.arange(n_steps))
+    return jnp.asarray(rows, jnp.int32)
+
+
+def no_frames(n_steps: int, n_kept: int, shape: tuple[int, ...]) -> Array | None:
+    """Return room for what `keep` keeps, or None for nothing."""
+    return jnp.zeros((min(n_steps, n_kept), *shape), jnp.float32) if n_kept else None
+
+
+def keep(frames: Array | None, row: Array, x0_hat: Array) -> Array | None:
+    """Return the frames with x0_hat written to its row."""
+    return None if frames is None else frames.at[row].set(x0_hat)
 
 
 def diagnose(

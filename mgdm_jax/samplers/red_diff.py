@@ -37,6 +37,7 @@ def sample(
     noise_scale: float = 1.0,
     centre: float = 0.0,
     projection: proximal.ProximalFn = proximal.exact,
+    n_kept: int = 0,
 ) -> tuple[Array, StepInfo]:
     """Optimise one image from A†y; jit and vmap it as you like.
 
@@ -54,24 +55,26 @@ def sample(
     del centre
     operator = problem.operator
     optimiser = optax.scale_by_adam(b1=0.9, b2=0.99)
-    shape = operator.image_shape
+    shape, n_steps = operator.image_shape, grid.t.shape[0]
     start = projection(problem, jnp.zeros(shape), jnp.zeros_like(guidance.lam))
 
-    def body(carry, inputs: tuple[Array, TimeGrid]):
-        mu, moments = carry
-        step_key, times = inputs
+    def body(carry, inputs: tuple[Array, TimeGrid, Array]):
+        mu, moments, frames = carry
+        step_key, times, row = inputs
         alpha_bar = times.alpha_bar
         z = noise_scale * jax.random.normal(step_key, shape, mu.dtype)
         x_t = jnp.sqrt(alpha_bar) * mu + jnp.sqrt(1.0 - alpha_bar) * z
-        eps = denoise(params, x_t, times.t, alpha_bar).eps
+        x0_hat, eps = denoise(params, x_t, times.t, alpha_bar)
+        frames = loop.keep(frames, row, x0_hat)
         weight = guidance.lam * jnp.sqrt((1.0 - alpha_bar) / alpha_bar)
         gradient = operator.adjoint(operator.forward(mu) - problem.measurement)
         gradient = gradient + weight * (eps - z)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes int and float
             direction, moments = optimiser.update(gradient, moments)
         mu = mu - guidance.zeta * direction  # type: ignore[operator]
-        return (mu, moments), loop.diagnose(problem, mu, mu, None, mu)
+        return (mu, moments, frames), loop.diagnose(problem, mu, mu, None, mu)
 
-    keys = jax.random.split(key, grid.t.shape[0])
-    (image, _), info = jax.lax.scan(body, (start, optimiser.init(start)), (keys, grid))
-    return image, info
+    keys, rows = jax.random.split(key, n_steps), loop.frame_rows(n_steps, n_kept)
+    carry = (start, optimiser.init(start), loop.no_frames(n_steps, n_kept, shape))
+    (image, _, frames), info = jax.lax.scan(body, carry, (keys, grid, rows))
+    return image, info._replace(x0_hat=frames)

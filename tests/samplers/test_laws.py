@@ -1,6 +1,7 @@
 """What holds for every method: jit, vmap, one trace, bits, dtypes, diagnostics."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -97,6 +98,49 @@ def test_divergence_is_reported(key):
     numbers = cases.guidance(zeta=1e30)
     _, info = jax.jit(sampler("mgdm_no_pr"))(key, prior, problem, numbers)
     assert not info.finite[-1]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_keeping_estimates_changes_no_bit(name, key):
+    prior, problem, _ = cases.gaussian_case("real")
+    args = cases.METHODS[name][0], cases.grid(8), problem, cases.guidance()
+
+    def run(n_kept):
+        sample = functools.partial(loop.sample, n_kept=n_kept)
+        return jax.jit(lambda k: sample(k, analytic.gaussian_denoiser, prior, *args))(
+            key
+        )
+
+    want, plain = run(0)
+    image, info = run(3)
+    assert plain.x0_hat is None
+    np.testing.assert_array_equal(image, want)
+    np.testing.assert_array_equal(info.data_residual, plain.data_residual)
+    every = run(8)[1].x0_hat
+    np.testing.assert_allclose(info.x0_hat, every[np.array([0, 4, 7])], atol=1e-6)
+
+
+def test_what_is_kept_is_the_estimate_of_that_step(key):
+    """DDIM without noise ends at its last estimate, and its first is of x_T alone."""
+    prior, problem, _ = cases.gaussian_case("real")
+    denoise, step = analytic.gaussian_denoiser, cases.METHODS["ddim"][0]
+    grid, numbers = cases.grid(8), cases.guidance(eta=0.0)
+    image, info = loop.sample(
+        key, denoise, prior, step, grid, problem, numbers, n_kept=2
+    )
+    np.testing.assert_allclose(info.x0_hat[1], image, atol=1e-6)
+    x_start = jax.random.normal(jax.random.split(key)[0], image.shape)
+    first = denoise(prior, x_start, grid.t[0], grid.alpha_bar[0]).x0_hat
+    np.testing.assert_allclose(info.x0_hat[0], first, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 5, 100])
+def test_the_steps_kept_are_spread_and_hold_both_ends(n_steps):
+    steps = loop.kept_steps(n_steps, 5)
+    assert len(steps) == len(set(steps)) == min(n_steps, 5)
+    assert steps[-1] == n_steps - 1 and steps[0] in (0, n_steps - 1)
+    rows = loop.frame_rows(n_steps, 5)
+    assert [np.flatnonzero(rows == i)[-1] for i in range(len(steps))] == list(steps)
 
 
 @pytest.mark.parametrize(

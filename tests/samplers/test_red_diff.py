@@ -10,14 +10,18 @@ from mgdm_jax import analytic
 from mgdm_jax.samplers import red_diff
 
 
-def run(key, prior, problem, numbers, steps):
-    return cases.run(key, "red_diff", prior, problem, numbers, steps)
+def run(key, prior, problem, numbers, steps, n_kept=0):
+    denoise, grid = analytic.gaussian_denoiser, cases.grid(steps)
+    return red_diff.sample(key, denoise, prior, grid, problem, numbers, n_kept=n_kept)
 
 
 def test_three_steps_are_adam_s(key):
     prior, problem, model = cases.gaussian_case("real")
     numbers = cases.guidance(zeta=0.05, lam=0.25)
     got, info = jax.jit(lambda k: run(k, prior, problem, numbers, 3))(key)
+    kept, keeping = jax.jit(lambda k: run(k, prior, problem, numbers, 3, 2))(key)
+    np.testing.assert_array_equal(kept, got)
+    assert keeping.x0_hat.shape == (2, *got.shape) and info.x0_hat is None
     mu = np.linalg.pinv(model.matrix) @ model.y
     first, second = np.zeros((2, len(mu)))
     grid, keys = cases.grid(3), jax.random.split(key, 3)
@@ -33,6 +37,7 @@ def test_three_steps_are_adam_s(key):
         unbiased = first / (1 - 0.9 ** (i + 1))
         mu = mu - 0.05 * unbiased / np.sqrt(second / (1 - 0.99 ** (i + 1)))
     np.testing.assert_allclose(np.ravel(got), mu, atol=1e-3)
+    np.testing.assert_allclose(np.ravel(keeping.x0_hat[1]), x0_hat, atol=1e-3)
     assert info.data_residual.shape == (3,)
 
 

@@ -1,0 +1,57 @@
+"""What a reader of results should not miss."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def all_of(facts: Mapping[str, Any], diverged: Sequence[int]) -> list[str]:
+    """Return a sentence or two for each thing to keep in mind.
+
+    Args:
+      facts: of metrics.json.
+      diverged: indices of the images that did.
+    """
+    found = []
+    for text in divergence(len(diverged)):
+        listed = ", ".join(map(str, diverged[:10]))
+        more = f" and {len(diverged) - 10} more" if len(diverged) > 10 else ""
+        found.append(f"{text} By index: {listed}{more}.")
+    nominal = facts.get("nominal_acceleration") or 0
+    effective = facts.get("effective_acceleration") or nominal
+    if effective < 0.99 * nominal:
+        found.append(
+            f"Effective acceleration is {effective:g}, not the nominal {nominal:g}: "
+            "the densely sampled centre and the symmetry of real images' k-space count."
+        )
+    if str(facts.get("data", "")).startswith("embedded sample"):
+        found.append(
+            "Images are of the embedded sample, slices of one person: they say "
+            "something about methods, nothing about patients."
+        )
+    return found + _simulated(str(facts.get("simulated", "")))
+
+
+def divergence(n: int) -> list[str]:
+    """Return the warning of n diverged images, none for none."""
+    if not n:
+        return []
+    which = "1 image diverged; it is" if n == 1 else f"{n} images diverged; they are"
+    return [
+        f"{which} written, and counted, as blank. "
+        "Smaller zeta or rho, or a larger lam, helps."
+    ]
+
+
+def _simulated(what: str) -> list[str]:
+    if not what or what.startswith("nothing"):
+        return []
+    found = [
+        f"Simulated: {what}. The model of the measurement is exact here, which of a "
+        "scanner it never is."
+    ]
+    if "coil" in what:
+        found.append(
+            "Coil sensitivities are simulated, and known without error: of a scan they "
+            "are estimated."
+        )
+    return found
