@@ -100,16 +100,19 @@ def test_divergence_is_reported(key):
     assert not info.finite[-1]
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", cases.ALL)
 def test_keeping_estimates_changes_no_bit(name, key):
     prior, problem, _ = cases.gaussian_case("real")
-    args = cases.METHODS[name][0], cases.grid(8), problem, cases.guidance()
+    arguments = {
+        "denoise": analytic.gaussian_denoiser,
+        "grid": cases.grid(8),
+        "problem": problem,
+        "guidance": cases.guidance(),
+    }
 
     def run(n_kept):
-        sample = functools.partial(loop.sample, n_kept=n_kept)
-        return jax.jit(lambda k: sample(k, analytic.gaussian_denoiser, prior, *args))(
-            key
-        )
+        sample = functools.partial(cases.process(name), **arguments, n_kept=n_kept)
+        return jax.jit(lambda k: sample(key=k, params=prior))(key)
 
     want, plain = run(0)
     image, info = run(3)
