@@ -73,9 +73,9 @@ MRI_COMPLEX = {
     },
 }
 """Four inner slices of itk_mprage, simulated phase, 100 steps, Gaussian columns,
-brain_complex_held_back as it was 4,500 steps of training earlier:
-`python -m experiments.tune --config configs/mri_fastmri.py --subject itk_mprage`. `mgdm`
-has the numbers of `mgdm_no_r`, its rho not searched."""
+brain_complex_held_back as it was 4,500 steps of training earlier: `python -m
+experiments.tune --config configs/mri_fastmri.py --subject itk_mprage`. `mgdm` has the
+numbers of `mgdm_no_r`, its rho not searched."""
 
 CT = {
     "any": {"score_med": (0.246, 0.841, 0.0, 0.0)},

@@ -34,7 +34,7 @@ image = jnp.asarray(samples.load_volume("brain", "test", "colin27")[46])
 mask = masks.make_mask("equispaced", image.shape, acceleration=8, seed=0)
 operator = fourier.masked_fourier(fourier.centred_to_corner_mask(mask), image.shape)
 problem = Problem(operator, operator.forward(image))
-guidance = Guidance.of(zeta=1.5, lam=1e-3, rho=1e-3, eta=1.0)  # tuned.MRI_REAL
+guidance = Guidance.of(zeta=2.0, lam=0.03, rho=0.0, eta=1.0)  # tuned.MRI_REAL
 
 sampler = factory.make_sampler(prior, mgdm.make_step(), prior.grid(n_steps=N_STEPS))
 run = jax.jit(jax.vmap(sampler, in_axes=(0, None, None, None)))
