@@ -11,7 +11,7 @@ import pytest
 
 from mgdm_jax import analytic, defaults, factory, hyperparameters, methods, schedules
 from mgdm_jax.samplers import loop
-from mgdm_jax.types import Problem
+from mgdm_jax.types import Problem, StepInfo
 
 
 def config(method):
@@ -119,7 +119,7 @@ def test_a_late_start_is_the_noised_baseline(key):
     grid = cases.grid(1)._replace(alpha_bar=jnp.array([0.6]))
 
     def stay(key, estimate, problem, guidance):
-        return estimate.x_t, estimate.alpha_bar
+        return estimate.x_t, StepInfo(*[estimate.alpha_bar] * 3)
 
     def start(late):
         sample = functools.partial(loop.sample, step=stay, from_baseline=late)

@@ -102,10 +102,10 @@ def test_raw_data_become_a_series(tmp_path):
     np.testing.assert_allclose(header.ImagePositionPatient, corner, atol=1e-4)
     assert list(header.PixelSpacing) == [1, 2] and header.PatientName == "Doe^J"
     assert header.SeriesDescription == "ddnm, mean of 1"
-    command[-1] = f"--out={tmp_path}/out.dcm"
+    command[-1] = f"--out={tmp_path}/both.dcm"
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and ".dcm holds one slice" in done.stderr
-    assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "out.dcm").exists()
+    assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "both.dcm").exists()
 
 
 def test_slices_of_different_masks_need_one(tmp_path):
