@@ -31,9 +31,13 @@ _OUT = flags.DEFINE_string("out", "experiments/results", "Folder of table and cu
 
 
 def calibrate(config: Config, n_samples: int) -> Calibration:
-    """Return what the samples of each slice say: arrays [n, …]."""
+    """Return what the samples of each slice say: arrays [n, …].
+
+    Raises:
+      ValueError: if a sample diverged: a blank one is no draw of anything.
+    """
     prior, measured, sampler = factory.build(config)
-    found = posterior.sample(
+    drawn = posterior.draw(
         jax.random.key(config.sampler.seed),
         n_samples,
         sampler,
@@ -42,9 +46,11 @@ def calibrate(config: Config, n_samples: int) -> Calibration:
         hyperparameters.resolve(config),
         config.sampler.batch_size,
     )
+    if any(run.diverged.any() for run in drawn):
+        raise ValueError(f"a sample of {config.method} diverged.")
     assert measured.reference is not None
     truth = _magnitude(jnp.asarray(measured.reference), 3)
-    samples = _magnitude(jnp.asarray(found.samples), 4)
+    samples = _magnitude(jnp.stack([run.images for run in drawn]), 4)
     masks = jax.vmap(conventions.foreground)(truth)
     over_slices = jax.vmap(calibration.calibration, in_axes=(1, 0, 0))
     return jax.device_get(jax.jit(over_slices)(samples, truth, masks))

@@ -44,7 +44,7 @@ class Posterior(NamedTuple):
     first: Reconstruction
 
 
-def sample(
+def draw(
     key: Array,
     n_samples: int,
     sampler: Sampler,
@@ -53,7 +53,7 @@ def sample(
     guidance: Guidance,
     batch_size: int,
     progress: Callable[[int], Any] | None = None,
-) -> Posterior:
+) -> list[Reconstruction]:
     """Sample every image n_samples times; the first sample is `reconstruct`'s own.
 
     Args:
@@ -69,21 +69,6 @@ def sample(
     Raises:
       ValueError: if n_samples is not positive.
     """
-    args = (sampler, prior, measurements, guidance, batch_size, progress)
-    return summarise(draw(key, n_samples, *args), measurements)
-
-
-def draw(
-    key: Array,
-    n_samples: int,
-    sampler: Sampler,
-    prior: Prior,
-    measurements: Measurements,
-    guidance: Guidance,
-    batch_size: int,
-    progress: Callable[[int], Any] | None = None,
-) -> list[Reconstruction]:
-    """Return the samples that `sample` summarises."""
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
     stream = jax.random.fold_in(key, SAMPLE_STREAM)

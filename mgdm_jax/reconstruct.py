@@ -104,7 +104,7 @@ def reconstruct(
     scan = measured(contents, source, config, prior.image_shape)
     guidance = hyperparameters.resolve(config)
     with tqdm(total=n_samples * len(scan), unit="image", desc=config.method) as bar:
-        found = posterior.sample(
+        drawn = posterior.draw(
             jax.random.key(config.sampler.seed),
             n_samples,
             factory.make(prior, config, results.N_KEPT),
@@ -114,7 +114,7 @@ def reconstruct(
             config.sampler.batch_size,
             progress=bar.update,
         )
-    return found, scan
+    return posterior.summarise(drawn, scan), scan
 
 
 def _define_flags() -> None:

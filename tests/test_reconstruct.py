@@ -93,10 +93,10 @@ def test_one_sample_is_the_run_s_own(scan, tmp_path):
     sampler = factory.make(prior, made)
     numbers = Guidance.of(zeta=0.0, lam=0.0, rho=0.0, eta=1.0)
     args = (sampler, prior, measured, numbers, 4)
-    found = posterior.sample(jax.random.key(3), 1, *args)
+    (found,) = posterior.draw(jax.random.key(3), 1, *args)
     want = reconstruction.reconstruct(jax.random.key(3), *args)
-    np.testing.assert_array_equal(found.samples[0], want.images)
-    assert not found.std.any()
+    np.testing.assert_array_equal(found.images, want.images)
+    assert not posterior.summarise([found], measured).std.any()
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".h5", ".png"])
@@ -157,7 +157,7 @@ def test_no_sample_shares_a_key_with_an_image_of_another(scan, tmp_path, monkeyp
     monkeypatch.setattr(posterior.reconstruction, "reconstruct", record)
     monkeypatch.setattr(posterior.reconstruction, "compiled", lambda *_: None)
     monkeypatch.setattr(posterior, "unseen", lambda _, images: images)
-    posterior.sample(jax.random.key(0), 4, None, None, None, None, 4)
+    posterior.draw(jax.random.key(0), 4, None, None, None, None, 4)
     keys = [k for key in used for k in (key, *jax.random.split(key, 4))]
     data = [tuple(jax.random.key_data(key).tolist()) for key in keys]
     assert len(used) == 4 and len(set(data)) == len(data)
@@ -180,7 +180,8 @@ def test_a_diverged_sample_is_in_no_summary(monkeypatch):
     monkeypatch.setattr(posterior.reconstruction, "reconstruct", drawn)
     monkeypatch.setattr(posterior.reconstruction, "compiled", lambda *_: None)
     monkeypatch.setattr(posterior, "unseen", lambda _, images: images)
-    found = posterior.sample(jax.random.key(0), 3, None, None, None, None, 1)
+    runs = posterior.draw(jax.random.key(0), 3, None, None, None, None, 1)
+    found = posterior.summarise(runs, None)
     np.testing.assert_allclose(found.mean, 3.0)
     np.testing.assert_allclose(found.std, 1.0)
 
