@@ -65,37 +65,38 @@ with `--config.task.acceleration=8`. Four inner slices; two, the volume's ends, 
 
 MRI_COMPLEX = {
     "4": {
-        "mgdm": (2.0, 0.05, 0.0, 1.0),
-        "mgdm_no_r": (2.0, 0.05, 0.0, 1.0),
-        "mgdm_no_ir": (0.0, 3.3e-5, 0.0, 1.0),
-        "ddnm": (0.0, 0.0, 0.0, 1.0),
+        "mgdm": (2.0, 0.05, 0.04, 1.0),
+        "mgdm_no_r": (2.0, 0.003, 0.0, 1.0),
+        "mgdm_no_i": (0.0, 3.3e-5, 0.2, 1.0),
+        "mgdm_no_ir": (0.0, 3.3e-5, 0.0, 0.7),
+        "mgdm_no_pr": (0.5, 0.0, 0.0, 1.0),
+        "ddnm": (0.0, 0.0, 0.0, 0.7),
         "dps": (3.56, 0.0, 0.0, 1.0),
     },
 }
 """Four inner slices of itk_mprage, simulated phase, 100 steps, Gaussian columns,
-brain_complex_held_back as it was 4,500 steps of training earlier: `python -m
-experiments.tune --config configs/mri_fastmri.py --subject itk_mprage`. `mgdm` has the
-numbers of `mgdm_no_r`, its rho not searched."""
+brain_complex_held_back: `python -m experiments.tune --config configs/mri_fastmri.py
+--subject itk_mprage`."""
 
 CT = {
     "any": {"score_med": (0.246, 0.841, 0.0, 0.0)},
     "23": {
-        "mgdm": (10.7, 3.3e-5, 0.0, 1.0),
+        "mgdm": (10.7, 1.1e-5, 0.001, 1.0),
         "mgdm_no_r": (10.7, 3.3e-5, 0.0, 1.0),
-        "mgdm_no_i": (0.0, 1.1e-5, 0.3, 0.95),
-        "mgdm_no_ir": (0.0, 1.1e-5, 0.0, 1.0),
-        "mgdm_no_pr": (1.5, 0.0, 0.0, 0.2),
-        "ddnm": (0.0, 0.0, 0.0, 1.0),
+        "mgdm_no_i": (0.0, 3.3e-5, 0.15, 0.95),
+        "mgdm_no_ir": (0.0, 3.3e-5, 0.0, 0.7),
+        "mgdm_no_pr": (1.0, 0.0, 0.0, 0.2),
+        "ddnm": (0.0, 0.0, 0.0, 0.7),
         "ddnm_fbp": (0.0, 0.0, 0.0, 0.4),
-        "dps": (3.56, 0.0, 0.0, 0.0),
+        "ddnm_fbp_merge": (0.0, 0.0, 0.0, 0.6),
+        "dps": (2.67, 0.0, 0.0, 0.2),
     },
 }
-"""Two slices of lung1, 100 steps, noiseless sinograms, chest_ct_held_back:
+"""Four inner slices of lung1, 100 steps, noiseless sinograms, chest_ct_held_back:
 `python -m experiments.tune --config configs/ct_lidc.py --subject lung1`. With FBP for a
-pseudo-inverse (`ddnm_fbp`) every η diverges. MGDM's ζ is a stride below the best on
-those slices, 16, where another slice diverges, as all do at 24. The two slices are the
-volume's first and last, as those of MRI above: a search on inner ones is to come.
-`any` is a starting value as well: its paper's numbers for LIDC at 23 views."""
+pseudo-inverse in DDNM's residual form (`ddnm_fbp`) every η diverges. MGDM's ζ is a
+stride below the best, 16, as all slices diverge at 24. `any` is a starting value:
+its paper's numbers for LIDC at 23 views."""
 
 BY_KIND = {"mri_real": MRI_REAL, "mri_complex": MRI_COMPLEX, "ct": CT}
 """Values of `config.task.kind` -> the numbers of its task."""
