@@ -31,6 +31,7 @@ RANGES = {
     "sampler.travel_length": (1, 1_000_000),
     "sampler.travel_repeat": (1, 1_000_000),
     "sampler.eta": (0, 1),
+    "sampler.order": (1, 2),
     "sampler.seed": (0, 2**63 - 1),
     "sweep.n_trials": (1, 1_000_000),
     "sweep.batch_size": (1, 1_000_000),
