@@ -1,0 +1,105 @@
+"""A run that is killed ends with the same bits."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+import tiny
+from test_configs import ROOT, load
+
+from mgdm_jax import resumable, run
+from mgdm_jax.console import Console
+from mgdm_jax.data import hdf5
+
+SIZE, N_IMAGES = 32, 3
+NUMBERS = {"zeta": 0.1, "lam": 0.1, "rho": 0.01}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder with a prior and k-space of a few images."""
+    made = tmp_path_factory.mktemp("resumable")
+    tiny.write_prior(made, SIZE)
+    mask = np.zeros((SIZE, SIZE))
+    mask[:, ::2] = mask[:, SIZE // 2] = 1
+    noise = np.random.default_rng(0).normal(size=(2, N_IMAGES, SIZE, SIZE))
+    kspace = np.complex64(mask * (noise[0] + 1j * noise[1]))
+    hdf5.write(made / "scan.h5", {"kspace": kspace, "mask": mask}, {})
+    return made
+
+
+@pytest.fixture(scope="module")
+def whole(folder):
+    """Return the workdir of a run that nobody has stopped."""
+    run.run(config(folder), folder / "whole", to=Console(quiet=True))
+    return folder / "whole"
+
+
+def config(folder):
+    """Return two samples of the images, one image at once: six parts."""
+    made = load(ROOT / "mri_brats.py")
+    made.prior.path = str(folder / f"tiny-{SIZE}-1.safetensors")
+    made.data.path = str(folder / "scan.h5")
+    made.sampler.n_steps, made.sampler.batch_size, made.sampler.n_samples = 2, 1, 2
+    made.guidance.update(NUMBERS)
+    return made
+
+
+def check_same(one, two):
+    first, second = ({p.name for p in folder.iterdir()} for folder in (one, two))
+    assert first == second
+    metrics = [json.loads((x / "metrics.json").read_text()) for x in (one, two)]
+    assert metrics[0].pop("seconds") >= 0 and metrics[1].pop("seconds") >= 0
+    assert metrics[0] == metrics[1]
+    with (
+        h5py.File(one / "reconstructions.h5") as a,
+        h5py.File(two / "reconstructions.h5") as b,
+    ):
+        names = []
+        a.visit(names.append)
+        for name in names:
+            if isinstance(a[name], h5py.Dataset):
+                np.testing.assert_array_equal(a[name][()], b[name][()], name)
+    assert "reconstruction" in names and "strip/x0_hat" in names and "std" in names
+
+
+def test_stopped_half_way_it_goes_on_to_the_same_bits(
+    folder, whole, monkeypatch, capsys
+):
+    fill, filled = resumable._fill, []
+
+    def stopped(sample, job, kept):
+        if len(filled) == 4:
+            raise KeyboardInterrupt
+        filled.append(kept.path(job))
+        return fill(sample, job, kept)
+
+    out = folder / "stopped"
+    message = f"the same command with --workdir={out} goes on"
+    with monkeypatch.context() as patch:
+        patch.setattr(resumable, "_fill", stopped)
+        with pytest.raises(KeyboardInterrupt, match=message):
+            run.main(config(folder), str(out), to=Console(quiet=True))
+    assert all(path.exists() for path in filled)
+    filled[1].write_bytes(filled[1].read_bytes()[:-100])  # as a failing disk may
+    (filled[1].parent / ".1-2.00000-00000002-00000003.npz").touch()  # killed in writing
+
+    other = config(folder)
+    other.sampler.seed = 1
+    with pytest.raises(ValueError, match=r"sampler\.seed is 1, was 0; give another"):
+        run.run(other, out)
+    capsys.readouterr()
+
+    again = []
+    monkeypatch.setattr(
+        resumable, "_fill", lambda *args: again.append(args[1]) or fill(*args)
+    )
+    run.main(config(folder), str(out), to=Console(as_json=True))
+    told = capsys.readouterr()
+    assert f"{filled[1]} is damaged; its images are drawn again.\n" in told.err
+    assert len(again) == 3
+    events = [json.loads(line) for line in told.out.splitlines()]
+    done = [e["done"] for e in events if e["event"] == "progress"]
+    assert done == [4, 5, 6]
+    check_same(whole, out)
