@@ -1,4 +1,4 @@
-"""Reconstruct what a configuration names: `python -m mgdm_jax.run --config CONFIG`.
+r"""Reconstruct what a configuration names: `python -m mgdm_jax.run --config CONFIG`.
 
 Writes metrics.json, metrics.csv, reconstructions.h5, panel.png, config.json,
 environment.json and report.html into the workdir, and prints a table. Stopped at any
@@ -8,6 +8,13 @@ moment, and started again with the same --workdir, it goes on to the same bits.
     python -m mgdm_jax.run --config ct_lidc --config.method=dds --config.task.n_views=10
     python -m mgdm_jax.run --config mine.py --config.data.path=scan.h5 --workdir out
 
+Several processes, one a host say, share a run in a workdir that all of them can reach;
+each starts with the same flags and its own --process-id, or where the cluster tells
+them (TPU pods, SLURM) with --distributed:
+
+    python -m mgdm_jax.run --config mri_brats --workdir out \
+        --coordinator=host0:1234 --n-processes=2 --process-id=0
+
 Configurations without a file's name are in the package, see `packaged`; of `--quiet`
 and of events in JSON see `console`.
 """
@@ -16,6 +23,7 @@ import copy
 import dataclasses
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -170,6 +178,7 @@ def cli() -> None:
     workdir = flags.DEFINE_string(
         "workdir", None, "Where to write, and go on; default runs/<config>-<time>."
     )
+    joining = _define_processes()
     flags.mark_flag_as_required("config")
     talking = console.define_flags()
     commands.keep_compilations()
@@ -177,9 +186,29 @@ def cli() -> None:
     def start(words: list[str]) -> None:
         del words
         commands.check_kind(config.value, "sampler", "train")
+        joining()
         main(config.value, workdir.value, to=talking())
 
     commands.start(start, n_words=0)
+
+
+def _define_processes() -> Callable[[], None]:
+    """Define the flags of several processes; return what joins them, if there are."""
+    distributed = flags.DEFINE_bool(
+        "distributed", False, "Several processes, which the cluster tells of."
+    )
+    coordinator = flags.DEFINE_string(
+        "coordinator", None, "Several processes: HOST:PORT of the first."
+    )
+    n_processes = flags.DEFINE_integer("n_processes", None, "How many there are.")
+    process_id = flags.DEFINE_integer("process_id", None, "Which this is, from 0.")
+
+    def join() -> None:
+        given = (coordinator.value, n_processes.value, process_id.value)
+        if distributed.value or given != (None, None, None):
+            processes.start(*given, automatic=distributed.value)
+
+    return join
 
 
 if __name__ == "__main__":

@@ -1,6 +1,11 @@
-"""A run that is killed ends with the same bits."""
+"""A run that is killed, or shared by processes, ends with the same bits."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -8,7 +13,7 @@ import pytest
 import tiny
 from test_configs import ROOT, load
 
-from mgdm_jax import resumable, run
+from mgdm_jax import parts, processes, resumable, run
 from mgdm_jax.console import Console
 from mgdm_jax.data import hdf5
 
@@ -103,3 +108,53 @@ def test_stopped_half_way_it_goes_on_to_the_same_bits(
     done = [e["done"] for e in events if e["event"] == "progress"]
     assert done == [4, 5, 6]
     check_same(whole, out)
+
+
+def test_two_processes_give_the_bits_of_one(folder, whole):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    out = folder / "shared"
+    made = config(folder)
+    words = [
+        *("-m", "mgdm_jax.run", f"--config={ROOT}/mri_brats.py", f"--workdir={out}"),
+        *(f"--config.guidance.{name}={value}" for name, value in NUMBERS.items()),
+        f"--config.prior.path={made.prior.path}",
+        f"--config.data.path={made.data.path}",
+        *("--config.sampler.n_steps=2", "--config.sampler.batch_size=1"),
+        *("--config.sampler.n_samples=2", "--n-processes=2"),
+        "--quiet",
+        f"--coordinator=localhost:{port}",
+    ]
+    environment = os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(Path(parts.__file__).parents[1]),
+        "MGDM_JAX_CACHE": str(folder / "cache"),
+    }
+    started = [
+        subprocess.Popen(
+            [sys.executable, *words, f"--process-id={i}"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(2)
+    ]
+    told = [process.communicate(timeout=1200) for process in started]
+    assert [process.returncode for process in started] == [0, 0], told
+    assert [out for out, _ in told] == [f"{folder / 'shared'}\n", ""]
+    check_same(whole, out)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("localhost:1", None, None), "need --coordinator, --n-processes"),
+        ((None, 2, 0), "need --coordinator, --n-processes"),
+        (("localhost:1", 2, 2), "--process-id must lie in 0 … 1, got 2"),
+    ],
+)
+def test_processes_that_cannot_be_joined_are_one_line(given, message):
+    with pytest.raises(ValueError, match=message):
+        processes.start(*given, automatic=False)
