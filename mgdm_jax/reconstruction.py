@@ -93,7 +93,16 @@ def reconstruct(
 
 
 def stride(batch_size: int, n: int) -> int:
-    """Return the images of one program of n, a multiple of the devices."""
+    """Return the images of one program of n, a multiple of the devices.
+
+    Raises:
+      ValueError: if batch_size is not positive.
+    """
+    if batch_size < 1:
+        raise ValueError(
+            f"sampler.batch_size must be at least 1, got {batch_size}; `run` alone "
+            "finds out what fits."
+        )
     return devices.padded(min(batch_size, n), devices.mesh())
 
 

@@ -32,6 +32,7 @@ from ml_collections import config_flags
 
 from mgdm_jax import (
     aside,
+    batch_sizes,
     commands,
     console,
     factory,
@@ -88,10 +89,13 @@ def run(
         return {}
 
     def stride() -> int:
-        return reconstruction.stride(config.sampler.batch_size, n)
+        if config.sampler.batch_size:
+            return reconstruction.stride(config.sampler.batch_size, n)
+        return batch_sizes.choose(sampler, prior, measurements, guidance)
 
     with parts.opened(workdir, facts, stride) as kept:
         drawn = resumable.draw(*work(kept.stride), kept, to, config.method)
+        config.sampler.batch_size = config.sampler.batch_size or kept.stride
         written = _write(config, measurements, drawn, workdir)
         kept.remove()
     return written

@@ -13,7 +13,7 @@ import pytest
 import tiny
 from test_configs import ROOT, load
 
-from mgdm_jax import parts, processes, resumable, run
+from mgdm_jax import batch_sizes, parts, processes, resumable, run
 from mgdm_jax.console import Console
 from mgdm_jax.data import hdf5
 
@@ -108,6 +108,28 @@ def test_stopped_half_way_it_goes_on_to_the_same_bits(
     done = [e["done"] for e in events if e["event"] == "progress"]
     assert done == [4, 5, 6]
     check_same(whole, out)
+
+
+def test_as_many_images_at_once_as_fit(folder, whole, monkeypatch):
+    """The size is chosen once, and noted."""
+    made, sizes = config(folder), [2, 1]
+    made.sampler.batch_size = 0
+    monkeypatch.setattr(batch_sizes, "choose", lambda *_: sizes.pop(0))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(run, "_write", stop)
+        run.run(made, folder / "fitting", to=Console(quiet=True))
+    run.run(made, folder / "fitting", to=Console(quiet=True))
+    assert sizes == [1]
+    written = json.loads((folder / "fitting" / "config.json").read_text())
+    assert written["sampler"]["batch_size"] == 2
+    paths = [x / "reconstructions.h5" for x in (whole, folder / "fitting")]
+    with h5py.File(paths[0]) as one, h5py.File(paths[1]) as two:
+        images = [file["reconstruction"][()] for file in (one, two)]
+    np.testing.assert_allclose(*images, atol=1e-4)
+
+
+def stop(*_):
+    raise KeyboardInterrupt
 
 
 def test_two_processes_give_the_bits_of_one(folder, whole):
