@@ -44,7 +44,8 @@ experiments-smoke: $(VENV)/test.stamp
 		--rows='from T/2,second order'; \
 	$(BIN)/python -m experiments.calibration_curves $$tiny --out=$$out \
 		--config configs/mri_brats.py:smoke --n_samples=2 --rows=mgdm,pigdm; \
-	$(BIN)/python -m experiments.benchmarks.sweep_speed --tiny
+	$(BIN)/python -m experiments.benchmarks.sweep_speed --tiny; \
+	$(BIN)/python -m experiments.benchmarks.paper_cost --tiny
 
 # Converted networks against PyTorch's; a gigabyte and more of packages.
 parity: $(VENV)/parity.stamp

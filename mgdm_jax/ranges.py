@@ -27,7 +27,7 @@ RANGES = {
     "guidance.cg_steps": (1, 1_000_000),
     "sampler.n_steps": (1, 1_000_000),
     "sampler.n_samples": (1, 10_000),
-    "sampler.batch_size": (1, 1_000_000),
+    "sampler.batch_size": (0, 1_000_000),
     "sampler.travel_length": (1, 1_000_000),
     "sampler.travel_repeat": (1, 1_000_000),
     "sampler.eta": (0, 1),
