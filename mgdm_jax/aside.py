@@ -47,7 +47,7 @@ def replacing(path: Path) -> Iterator[Path]:
     with inside(path.parent):
         try:
             with _blaming(path, part):
-                _clear(path)
+                clear(path)
                 yield part
                 _move(part, path)
         finally:
@@ -67,13 +67,35 @@ def filling(folder: Path, last: str) -> Iterator[Path]:
     with inside(folder):
         try:
             with _blaming(folder, part):
-                _clear(folder / "part")
+                clear(folder / "part")
                 part.mkdir()
                 yield part
                 for file in sorted(part.iterdir(), key=lambda file: file.name == last):
                     os.replace(file, folder / file.name)
         finally:
             _remove(part)
+
+
+def clear(path: Path) -> None:
+    """Remove what killed processes left of `path`; an old folder is put back."""
+    for name in os.listdir(path.parent):
+        found = _HIDDEN.fullmatch(name)
+        if not found or found["host"] != _host():
+            continue
+        if _is_at_work(int(found["pid"]), int(found["thread"])):
+            continue
+        left = path.with_name(name)
+        if found["name"] == f"{path.name}.old" and left.is_dir() and not path.exists():
+            os.replace(left, path)  # killed between the two steps of `_move`
+        elif found["name"] in (path.name, f"{path.name}.old"):
+            _remove(left)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, which is there whole or not at all for those who look."""
+    gone = _hidden(folder)
+    os.replace(folder, gone)
+    _remove(gone)
 
 
 def meant(name: str) -> str:
@@ -143,21 +165,6 @@ def _hidden(path: Path) -> Path:
 def _host() -> str:
     """Return what tells machines apart: their processes have numbers of their own."""
     return f"{zlib.crc32(platform.node().encode()):08x}"
-
-
-def _clear(path: Path) -> None:
-    """Remove what killed processes left of `path`; an old folder is put back."""
-    for name in os.listdir(path.parent):
-        found = _HIDDEN.fullmatch(name)
-        if not found or found["host"] != _host():
-            continue
-        if _is_at_work(int(found["pid"]), int(found["thread"])):
-            continue
-        left = path.with_name(name)
-        if found["name"] == f"{path.name}.old" and left.is_dir() and not path.exists():
-            os.replace(left, path)  # killed between the two steps of `_move`
-        elif found["name"] in (path.name, f"{path.name}.old"):
-            _remove(left)
 
 
 def _is_at_work(pid: int, thread: int) -> bool:
