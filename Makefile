@@ -41,7 +41,8 @@ experiments-smoke: $(VENV)/test.stamp
 		--config configs/mri_brats.py:smoke --factors=1; \
 	$(BIN)/python -m experiments.calibration_curves $$tiny --out=$$out \
 		--config configs/mri_brats.py:smoke --n_samples=2 --rows=mgdm,pigdm; \
-	$(BIN)/python -m experiments.benchmarks.sweep_speed --tiny
+	$(BIN)/python -m experiments.benchmarks.sweep_speed --tiny; \
+	$(BIN)/python -m experiments.benchmarks.long_evaluation --n_images=40
 
 # Converted networks against PyTorch's; a gigabyte and more of packages.
 parity: $(VENV)/parity.stamp
