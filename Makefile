@@ -45,7 +45,9 @@ experiments-smoke: $(VENV)/test.stamp
 	$(BIN)/python -m experiments.calibration_curves $$tiny --out=$$out \
 		--config configs/mri_brats.py:smoke --n_samples=2 --rows=mgdm,pigdm; \
 	$(BIN)/python -m experiments.benchmarks.sweep_speed --tiny; \
-	$(BIN)/python -m experiments.benchmarks.paper_cost --tiny
+	$(BIN)/python -m experiments.benchmarks.paper_cost --tiny; \
+	$(BIN)/python -m experiments.benchmarks.long_evaluation --n_images=40; \
+	$(BIN)/python -m experiments.kills --kills=1 --jobs=prepare
 
 # Converted networks against PyTorch's; a gigabyte and more of packages.
 parity: $(VENV)/parity.stamp
