@@ -34,7 +34,7 @@ from experiments.killing.processes import (
 )
 
 _KILLS = flags.DEFINE_integer("kills", 5, "Of each job, at least.", 1)
-_JOBS = flags.DEFINE_list("jobs", list(jobs.NAMES), "Which; `run` is another.")
+_JOBS = flags.DEFINE_list("jobs", list(jobs.NAMES), "Which.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the moments.")
 _OUT = flags.DEFINE_string("out", None, "Markdown file to write the table to.")
 

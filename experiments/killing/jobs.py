@@ -69,8 +69,8 @@ def make(inputs: Path, names: Sequence[str]) -> list[Job]:
     return [jobs[name] for name in names]
 
 
-NAMES = ("train", "sweep-grid", "sweep-bayesian", "prepare", "prepare-2-workers")
-"""Jobs of the table; `run` as well, once the same command goes on."""
+NAMES = ("train", "sweep-grid", "sweep-bayesian", "prepare", "prepare-2-workers", "run")
+"""Jobs of the table."""
 
 
 def training() -> Job:
