@@ -13,8 +13,8 @@ from mgdm_jax import checkpoints
 LARGEST_SHIFT = 1e-5
 """Of losses on two devices from those on one, trained and validated.
 
-Not of weights: a bias before a normalisation, or of an attention's keys, changes nothing,
-its gradient is rounding, and Adam makes whole steps of that.
+Not of weights: a bias before a normalisation, or of an attention's keys, changes
+nothing, its gradient is rounding, and Adam makes whole steps of that.
 """
 
 
