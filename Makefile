@@ -39,9 +39,15 @@ experiments-smoke: $(VENV)/test.stamp
 		--config.prior.path=experiments/weights/brain_t1_held_back.safetensors; \
 	$(BIN)/python -m experiments.reference_free $$tiny --out=$$out \
 		--config configs/mri_brats.py:smoke --factors=1; \
+	$(BIN)/python -m experiments.fewer_evaluations --subject=itk_mprage --slices=1 \
+		--config configs/mri_brats.py:smoke --nfe=3 --factors=1 --etas=1 --out=$$out \
+		--rows='from T/2,second order'; \
 	$(BIN)/python -m experiments.calibration_curves $$tiny --out=$$out \
 		--config configs/mri_brats.py:smoke --n_samples=2 --rows=mgdm,pigdm; \
-	$(BIN)/python -m experiments.benchmarks.sweep_speed --tiny
+	$(BIN)/python -m experiments.benchmarks.sweep_speed --tiny; \
+	$(BIN)/python -m experiments.benchmarks.paper_cost --tiny; \
+	$(BIN)/python -m experiments.benchmarks.long_evaluation --n_images=40; \
+	$(BIN)/python -m experiments.kills --kills=1 --jobs=prepare,run
 
 # Converted networks against PyTorch's; a gigabyte and more of packages.
 parity: $(VENV)/parity.stamp

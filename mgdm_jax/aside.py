@@ -1,15 +1,24 @@
 """Files and folders that are seen whole or not at all.
 
 They are made beside their place, under a hidden name with the same suffix, and renamed.
-Errors name the place that was asked for, not the hidden one.
+Errors name the place that was asked for, not the hidden one. What a killed process left
+under such a name is cleared away by the next one that writes to the same place.
 """
 
 import contextlib
 import os
+import platform
+import re
 import shutil
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+
+_HIDDEN = re.compile(
+    r"\.(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-(?P<thread>\d+)\.(?P<name>.+)"
+)
+"""Names of what is being made: by whom, and what it will be called."""
 
 
 class NotWrittenError(OSError):
@@ -38,6 +47,7 @@ def replacing(path: Path) -> Iterator[Path]:
     with inside(path.parent):
         try:
             with _blaming(path, part):
+                clear(path)
                 yield part
                 _move(part, path)
         finally:
@@ -57,12 +67,41 @@ def filling(folder: Path, last: str) -> Iterator[Path]:
     with inside(folder):
         try:
             with _blaming(folder, part):
+                clear(folder / "part")
                 part.mkdir()
                 yield part
                 for file in sorted(part.iterdir(), key=lambda file: file.name == last):
                     os.replace(file, folder / file.name)
         finally:
             _remove(part)
+
+
+def clear(path: Path) -> None:
+    """Remove what killed processes left of `path`; an old folder is put back."""
+    for name in os.listdir(path.parent):
+        found = _HIDDEN.fullmatch(name)
+        if not found or found["host"] != _host():
+            continue
+        if _is_at_work(int(found["pid"]), int(found["thread"])):
+            continue
+        left = path.with_name(name)
+        if found["name"] == f"{path.name}.old" and left.is_dir() and not path.exists():
+            os.replace(left, path)  # killed between the two steps of `_move`
+        elif found["name"] in (path.name, f"{path.name}.old"):
+            _remove(left)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, which is there whole or not at all for those who look."""
+    gone = _hidden(folder)
+    os.replace(folder, gone)
+    _remove(gone)
+
+
+def meant(name: str) -> str:
+    """Return what a file of this name will be called once it is whole."""
+    found = _HIDDEN.fullmatch(name)
+    return found["name"] if found else name
 
 
 def check(path: Path) -> None:
@@ -119,8 +158,23 @@ def _behind_links(path: Path) -> Path:
 
 
 def _hidden(path: Path) -> Path:
-    writer = f"{os.getpid()}-{threading.get_ident()}"
+    writer = f"{_host()}-{os.getpid()}-{threading.get_ident()}"
     return path.with_name(f".{writer}.{path.name}")
+
+
+def _host() -> str:
+    """Return what tells machines apart: their processes have numbers of their own."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _is_at_work(pid: int, thread: int) -> bool:
+    if pid == os.getpid():
+        return thread in (one.ident for one in threading.enumerate())
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)  # another user's lives
+    return True
 
 
 def _move(part: Path, path: Path) -> None:

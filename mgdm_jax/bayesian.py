@@ -2,8 +2,8 @@
 
 Tree-structured Parzen estimators (Bergstra et al., "Algorithms for Hyper-Parameter
 Optimization", 2011) over an SQLite file, which several processes may share. Every
-candidate has its own seed, by its place, and what a killed process had asked is asked
-again: a resumed study is the one that was not interrupted.
+candidate has its own seed, by its place, and what a killed process had asked is taken
+over: a resumed study is the one that was not interrupted.
 """
 
 import dataclasses
@@ -46,12 +46,14 @@ class Study:
       values: of each of ζ, λ, ρ, η, (low, high) or the one value it keeps.
       seed: of the candidates.
       turn: lock under which candidates are asked.
+      left: what killed processes had asked, to be handed out first.
     """
 
     study: Any
     values: Mapping[str, tuple[float, ...]]
     seed: int
     turn: Path
+    left: list[tuple[Any, Numbers]] = dataclasses.field(default_factory=list)
 
     def ask(self, n: int, n_trials: int) -> list[tuple[Any, Numbers]]:
         """Return the next candidates, none once n_trials have been asked.
@@ -62,11 +64,16 @@ class Study:
         """
         optuna = require()
         states = optuna.trial.TrialState
+        taken = [self.left.pop(0) for _ in self.left[:n]]
+        if self.left:
+            return taken
         with locks.turn(self.turn):
             counted = (states.COMPLETE, states.RUNNING)
             first = len(self.study.get_trials(deepcopy=False, states=counted))
-            end = min(n_trials, first - first % n + n)
-            return [self._ask_one(optuna, index) for index in range(first, end)]
+            # The batch of the last one that was taken over, or the one after all.
+            inside = first - 1 if taken else first
+            end = min(n_trials, inside - inside % n + n, first + n - len(taken))
+            return taken + [self._ask_one(optuna, index) for index in range(first, end)]
 
     def _ask_one(self, optuna: Any, index: int) -> tuple[Any, Numbers]:
         seed = np.random.SeedSequence([self.seed, index]).generate_state(1)
@@ -76,8 +83,11 @@ class Study:
             constant_liar=True,
         )
         trial = self.study.ask(_distributions(optuna, self.values))
+        return trial, self._numbers(trial.params)
+
+    def _numbers(self, drawn: dict[str, float]) -> Numbers:
         kept = {name: float(values[0]) for name, values in self.values.items()}
-        return trial, Numbers(**(kept | trial.params))
+        return Numbers(**(kept | drawn))
 
     def tell(self, trials: Sequence[Any], rows: Sequence[dict[str, Any]]) -> None:
         """Keep the rows of trials; their merit is what is maximised."""
@@ -92,12 +102,18 @@ class Study:
         return [trial.user_attrs[KEPT] for trial in trials]
 
     def recover(self) -> None:
-        """Ask again what killed processes had asked; nobody else may be at work."""
-        states = require().trial.TrialState
+        """Take over what killed processes had asked; nobody else may be at work.
+
+        Asked anew, they would come in another order, and others after them.
+        """
+        optuna = require()
+        states = optuna.trial.TrialState
         for trial in self.study.get_trials(states=(states.RUNNING,)):
-            self.study.tell(trial.number, state=states.FAIL)
             if trial.params.keys() == _drawn(self.values):
-                self.study.enqueue_trial(trial.params)
+                mine = optuna.trial.Trial(self.study, trial._trial_id)
+                self.left.append((mine, self._numbers(trial.params)))
+            else:  # killed while it was drawn: its place draws the same again
+                self.study.tell(trial.number, state=states.FAIL)
 
 
 def open_studies(

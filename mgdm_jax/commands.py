@@ -21,13 +21,15 @@ _OF_FIELDS = (AttributeError, LookupError, TypeError)
 def one_line_errors() -> Iterator[None]:
     """Turn bad input, or a file that cannot be used, into one line and exit code 2.
 
-    An interruption is a line as well, and exit code 130 as shells have it. With
+    An interruption is a line as well, with its own words if it has any, and exit code
+    130 as shells have it. With
     `--debug` there is a traceback in the place of the line.
     """
     try:
         yield
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
+    except KeyboardInterrupt as interruption:
+        what_now = f"; {interruption}" if interruption.args else ""
+        sys.stderr.write(f"interrupted{what_now}\n")
         sys.exit(130)
     except (ValueError, OSError) as error:
         _complain(error)

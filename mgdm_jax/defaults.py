@@ -73,8 +73,9 @@ def _sampler() -> Config:
     sampler.seed = 0
     sampler.n_samples = 1  # of each image; scored is the first, the others tell
     # how far samples lie apart
-    sampler.batch_size = 4
-    sampler.time_grid = "ddnm"  # or leading, linspace
+    sampler.batch_size = 4  # images of one program; 0: as many as fit, `run` alone
+    sampler.time_grid = "ddnm"  # or leading, linspace, quadratic, log_snr
+    sampler.order = 1  # of the update; 2 looks back as DPM-Solver++(2M)
     sampler.noise = placeholder(str)  # ddnm, ddim; None: as the method's paper
     return sampler
 

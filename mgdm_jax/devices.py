@@ -15,8 +15,11 @@ _AXIS = "batch"
 
 
 def mesh(devices: Sequence[Any] | None = None) -> Mesh:
-    """Return a mesh of one axis over the devices, all of them by default."""
-    return Mesh(np.asarray(devices or jax.devices()), (_AXIS,))
+    """Return a mesh of one axis over the devices, by default all of this process.
+
+    Those of other processes are theirs: what is computed here waits for nobody.
+    """
+    return Mesh(np.asarray(devices or jax.local_devices()), (_AXIS,))
 
 
 def split(mesh: Mesh, tree: Any) -> Any:

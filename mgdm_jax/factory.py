@@ -57,14 +57,16 @@ class Prior(NamedTuple):
         kind: str = "ddnm",
         start: float = 1.0,
         travel: tuple[int, int] = (1, 1),
+        order: int = 1,
     ) -> TimeGrid:
         """Return n_steps reverse times from the share `start` of T on.
 
         Args:
           n_steps: times visited; those of a time travel are visited again.
-          kind: see `schedules.time_indices`.
+          kind: of `schedules.time_indices`, or "log_snr", its `log_snr_indices`.
           start: share of T to start from.
           travel: see `schedules.time_grid`.
+          order: see `schedules.time_grid`.
 
         Raises:
           ValueError: for another kind, a start outside (0, 1], or too many steps.
@@ -72,8 +74,8 @@ class Prior(NamedTuple):
         if not 0 < start <= 1:
             raise ValueError(f"sampler.start must lie in (0, 1], got {start}.")
         n_times = max(1, round(start * len(self.alpha_bar)))
-        indices = schedules.time_indices(n_steps, n_times, kind)
-        return schedules.time_grid(self.alpha_bar, indices, travel)
+        indices = schedules.indices(n_steps, self.alpha_bar[:n_times], kind)
+        return schedules.time_grid(self.alpha_bar, indices, travel, order)
 
 
 class Setup(NamedTuple):
@@ -112,7 +114,8 @@ def make(prior: Prior, config: Config, n_kept: int = 0) -> Sampler:
     """
     chosen = config.sampler
     travel = methods.travel(config)
-    grid = prior.grid(chosen.n_steps, chosen.time_grid, chosen.start, travel)
+    kind, order = chosen.time_grid, chosen.order
+    grid = prior.grid(chosen.n_steps, kind, chosen.start, travel, order)
     return bind(prior, methods.make_process(config), grid, n_kept)
 
 

@@ -45,8 +45,16 @@ GRADIENTS = {
 SPECTRUM_FREE = ("ddim", "dds", "dps", "mgdm_no_pr", "csgm_langevin")
 """Methods that never ask an operator for its spectrum."""
 
-OWN_NOISE = ("ddnm_plus", "ddrm", "red_diff", "score_med", "score_mri", "csgm_langevin")
-"""Methods whose noise is part of what they are: `config.sampler.noise` has no say."""
+OWN_UPDATE = (
+    "ddnm_plus",
+    "ddrm",
+    "red_diff",
+    "score_med",
+    "score_mri",
+    "csgm_langevin",
+)
+"""Methods whose update is their own, no `ddim.update`: `sampler.noise` and `order` have
+no say."""
 
 ProcessFn = Callable[..., tuple[Array, StepInfo]]
 """`loop.sample` without its step, or what takes the same arguments by name."""
@@ -90,10 +98,15 @@ def make_process(config: Config) -> ProcessFn:
     Raises:
       ValueError: for an unknown method, or one that cannot work as configured.
     """
-    if config.sampler.noise and config.method in OWN_NOISE:
+    if config.sampler.noise and config.method in OWN_UPDATE:
         raise ValueError(
             f"{config.method} has a noise of its own; leave sampler.noise unset, got "
             f"{config.sampler.noise!r}."
+        )
+    if config.sampler.order > 1 and config.method in OWN_UPDATE:
+        raise ValueError(
+            f"{config.method} has an update of its own; leave sampler.order 1, got "
+            f"{config.sampler.order}."
         )
     travels = config.sampler.travel_repeat > 1
     if config.method == "red_diff":

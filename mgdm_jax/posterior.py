@@ -1,13 +1,13 @@
 """Several samples of every image, and what they agree and disagree on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import reconstruction
+from mgdm_jax import devices, reconstruction
 from mgdm_jax.factory import Prior, Sampler
 from mgdm_jax.guidance import proximal
 from mgdm_jax.measurements import Measurements
@@ -44,6 +44,17 @@ class Posterior(NamedTuple):
     first: Reconstruction
 
 
+class Job(NamedTuple):
+    """What is sampled at once: a batch of the images, for one of the samples."""
+
+    sample: int
+    batch: range
+
+
+JobFn = Callable[[Job], Reconstruction]
+"""A job of `jobs` -> its images."""
+
+
 def draw(
     key: Array,
     n_samples: int,
@@ -69,13 +80,57 @@ def draw(
     Raises:
       ValueError: if n_samples is not positive.
     """
+    n = len(measurements)
+    size = reconstruction.stride(batch_size, n)
+    sample = by_job(key, n_samples, sampler, prior, measurements, guidance, size)
+    parts = {}
+    for job in jobs(n_samples, n, size):
+        parts[job] = sample(job)
+        if progress is not None:
+            progress(len(job.batch))
+    return join(parts)
+
+
+def jobs(n_samples: int, n: int, size: int) -> list[Job]:
+    """Return n_samples samples of n images, batch by batch.
+
+    Raises:
+      ValueError: if n_samples is not positive.
+    """
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
+    batches = reconstruction.batches(n, size)
+    return [Job(i, batch) for i in range(n_samples) for batch in batches]
+
+
+def by_job(
+    key: Array,
+    n_samples: int,
+    sampler: Sampler,
+    prior: Prior,
+    measurements: Measurements,
+    guidance: Guidance,
+    size: int,
+) -> JobFn:
+    """Return what samples one job, whichever were sampled before.
+
+    Arguments are those of `draw`; `size` is the longest job's images.
+    """
     stream = jax.random.fold_in(key, SAMPLE_STREAM)
     keys = [key, *(jax.random.fold_in(stream, i) for i in range(1, n_samples))]
     programs = reconstruction.compiled(sampler, measurements)
-    args = (programs, prior, measurements, guidance, batch_size, progress)
-    return [reconstruction.reconstruct(k, *args) for k in keys]
+    prior = prior._replace(params=devices.replicate(devices.mesh(), prior.params))
+    args = (programs, prior, measurements, guidance, size)
+    samples = [reconstruction.by_batch(k, *args) for k in keys]
+    return lambda job: samples[job.sample](job.batch)
+
+
+def join(parts: Mapping[Job, Reconstruction]) -> list[Reconstruction]:
+    """Return the samples, each of all images, of the parts of every job."""
+    found: dict[int, list[Reconstruction]] = {}
+    for job in sorted(parts, key=lambda job: (job.sample, job.batch.start)):
+        found.setdefault(job.sample, []).append(parts[job])
+    return [reconstruction.join(of_sample) for of_sample in found.values()]
 
 
 def summarise(runs: Sequence[Reconstruction], measurements: Measurements) -> Posterior:

@@ -21,7 +21,6 @@ import dataclasses
 import json
 import multiprocessing
 import os
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -49,7 +48,7 @@ def prepare(
       ValueError: with one line, if no volume can be prepared.
       OSError: if a file cannot be written; what was finished is kept.
     """
-    folder = out.with_name(f"{out.name}.parts")
+    folder = _parts(out)
     work = [
         jobs.SlicesJob(v, prepared.split_of(v.subject, shares), reader, folder)
         for v in _found(reader, root)
@@ -60,11 +59,13 @@ def prepare(
     entries, parts = jobs.alike(finished, folder)
     odd = (entry for entry in entries if "skipped" in entry and entry not in finished)
     sys.stderr.writelines(f"{_line(entry)}\n" for entry in odd)
-    prepared.merge(out, parts, reader.name)
     manifest = {"reader": dataclasses.asdict(reader), "shares": dict(shares)}
     manifest["volumes"] = entries
-    jobs.write_text(manifest_path(out), json.dumps(manifest, indent=1))
-    shutil.rmtree(folder)
+    text = json.dumps(manifest, indent=1)
+    jobs.write_text(folder / jobs.PLAN, text)
+    prepared.merge(out, parts, reader.name)
+    jobs.write_text(manifest_path(out), text)
+    aside.remove(folder)
     return manifest
 
 
@@ -104,6 +105,30 @@ def prepare_measured(
 def manifest_path(out: Path) -> Path:
     """Return where the manifest of a prepared file, or folder, lies."""
     return out.with_name(f"{out.name}.manifest.json")
+
+
+def _parts(out: Path) -> Path:
+    """Return the folder of finished volumes; where there is one, `out` is not done."""
+    return out.with_name(f"{out.name}.parts")
+
+
+def _check_new(out: Path) -> None:
+    """Refuse what exists, unless a preparation that was killed wrote it at its end.
+
+    Raises:
+      ValueError: naming it.
+    """
+    manifest, plan = manifest_path(out), _parts(out) / jobs.PLAN
+    planned = plan.read_text() if plan.exists() else None
+    ours = not manifest.exists() or manifest.read_text() == planned
+    if planned and ours and prepared.is_prepared(out):
+        entries = json.loads(planned)["volumes"]
+        kept = {entry["volume"] for entry in entries if "skipped" not in entry}
+        if prepared.volumes(out) == kept:
+            return
+    for path in (out, manifest):
+        if path.exists():
+            raise ValueError(f"{path} exists; give another --out, or --overwrite.")
 
 
 def _found(reader: readers.Reader, root: Path) -> list[volumes.Volume]:
@@ -211,9 +236,9 @@ def _run(name: str, given: flags.FlagValues) -> str:
         raise ValueError(f"--out must end in .h5, got {out}.")
     if out.is_dir():
         raise ValueError(f"{out} is a folder; give another --out.")
-    for path in (out, manifest_path(out)):
-        if path.exists() and not given.overwrite:
-            raise ValueError(f"{path} exists; give another --out, or --overwrite.")
+    aside.clear(_parts(out))  # of one that was killed when all was written
+    if not given.overwrite:
+        _check_new(out)
     entries = prepare(reader, root, out, shares, given.workers)["volumes"]
     counts = [
         f"{split} {count.slices} of {count.subjects} subjects"

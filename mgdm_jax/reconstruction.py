@@ -1,6 +1,6 @@
 """Batches of images through a compiled sampler, with their baseline and scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -33,6 +33,10 @@ class Reconstruction(NamedTuple):
     diverged: np.ndarray
     info: StepInfo
     x0_hat: np.ndarray | None = None
+
+
+SampleFn = Callable[[range], Reconstruction]
+"""Which of n images, a batch of `batches` -> their reconstructions."""
 
 
 class Programs(NamedTuple):
@@ -77,28 +81,78 @@ def reconstruct(
         last batch is filled up with repeats.
       progress: called after each batch with the images it finished.
     """
+    n = len(measurements)
+    size = stride(batch_size, n)
+    sample = by_batch(key, sampler, prior, measurements, guidance, size)
+    parts = []
+    for batch in batches(n, size):
+        parts.append(sample(batch))
+        if progress is not None:
+            progress(len(batch))
+    return join(parts)
+
+
+def stride(batch_size: int, n: int) -> int:
+    """Return the images of one program of n, a multiple of the devices.
+
+    Raises:
+      ValueError: if batch_size is not positive.
+    """
+    if batch_size < 1:
+        raise ValueError(
+            f"sampler.batch_size must be at least 1, got {batch_size}; `run` alone "
+            "finds out what fits."
+        )
+    return devices.padded(min(batch_size, n), devices.mesh())
+
+
+def batches(n: int, size: int) -> list[range]:
+    """Return n images in batches of `size`, the last one of what is left."""
+    return [range(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def by_batch(
+    key: Array,
+    sampler: Sampler | Programs,
+    prior: Prior,
+    measurements: Measurements,
+    guidance: Guidance,
+    size: int,
+) -> SampleFn:
+    """Return what samples one batch, whichever were sampled before.
+
+    Arguments are those of `reconstruct`; `size` is the longest batch's, to which
+    shorter ones are filled up with repeats.
+    """
     n, mesh, region = len(measurements), devices.mesh(), measurements.region
     keys = jax.random.split(key, n)
     params = devices.replicate(mesh, prior.params)
     made = isinstance(sampler, Programs)
     programs = sampler if made else compiled(sampler, measurements)
-    size = devices.padded(min(batch_size, n), mesh)
-    parts, x0_hat = [], None
-    for start in range(0, n, size):
-        index = np.minimum(np.arange(start, start + size), n - 1)
+    rows = devices.padded(size, mesh)
+
+    def sample(batch: range) -> Reconstruction:
+        index = np.minimum(np.arange(batch.start, batch.start + rows), n - 1)
         problem = measurements.problem(index)
         image, info = programs.sample(keys[index], params, problem, guidance)
         image, baseline, residual, diverged = programs.finish(problem, image, region)
-        done = min(size, n - start)
-        if info.x0_hat is not None and start <= watched(n) < start + done:
-            x0_hat = np.asarray(info.x0_hat[watched(n) - start])
+        x0_hat = None
+        if info.x0_hat is not None and watched(n) in batch:
+            x0_hat = np.asarray(info.x0_hat[watched(n) - batch.start])
         info = info._replace(x0_hat=None)
         part = Reconstruction(image, baseline, residual, diverged, info)
-        parts.append(jax.tree.map(lambda v, m=done: np.asarray(v)[:m], part))
-        if progress is not None:
-            progress(done)
-    whole = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-    return whole._replace(x0_hat=x0_hat)
+        part = jax.tree.map(lambda v: np.asarray(v)[: len(batch)], part)
+        return part._replace(x0_hat=x0_hat)
+
+    return sample
+
+
+def join(parts: Sequence[Reconstruction]) -> Reconstruction:
+    """Return batches, in their order, as one reconstruction."""
+    strips = [part.x0_hat for part in parts if part.x0_hat is not None]
+    alike = [part._replace(x0_hat=None) for part in parts]
+    whole = jax.tree.map(lambda *leaves: np.concatenate(leaves), *alike)
+    return whole._replace(x0_hat=strips[0] if strips else None)
 
 
 def watched(n: int) -> int:

@@ -1,19 +1,29 @@
-"""Reconstruct what a configuration names: `python -m mgdm_jax.run --config CONFIG`.
+r"""Reconstruct what a configuration names: `python -m mgdm_jax.run --config CONFIG`.
 
 Writes metrics.json, metrics.csv, reconstructions.h5, panel.png, config.json,
-environment.json and report.html into the workdir, and prints a table.
+environment.json and report.html into the workdir, and prints a table. Stopped at any
+moment, and started again with the same --workdir, it goes on to the same bits.
 
     python -m mgdm_jax.run --config mri_brats:demo
     python -m mgdm_jax.run --config ct_lidc --config.method=dds --config.task.n_views=10
     python -m mgdm_jax.run --config mine.py --config.data.path=scan.h5 --workdir out
+
+Several processes, one a host say, share a run in a workdir that all of them can reach;
+each starts with the same flags and its own --process-id, or where the cluster tells
+them (TPU pods, SLURM) with --distributed:
+
+    python -m mgdm_jax.run --config mri_brats --workdir out \
+        --coordinator=host0:1234 --n-processes=2 --process-id=0
 
 Configurations without a file's name are in the package, see `packaged`; of `--quiet`
 and of events in JSON see `console`.
 """
 
 import copy
+import dataclasses
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -22,17 +32,23 @@ from ml_collections import config_flags
 
 from mgdm_jax import (
     aside,
+    batch_sizes,
     commands,
     console,
     factory,
     hyperparameters,
     methods,
     packaged,
+    parts,
     posterior,
+    processes,
     ranges,
+    reconstruction,
     results,
+    resumable,
 )
 from mgdm_jax.defaults import Config
+from mgdm_jax.measurements import Measurements
 
 
 def run(
@@ -40,45 +56,71 @@ def run(
 ) -> dict:
     """Reconstruct what the configuration names and return the summary.
 
+    Of several processes the first returns it, when all have done their share.
+
     Args:
       config: see `defaults.reconstruction`.
-      workdir: where to write; no finished run lies there.
+      workdir: where to write, and go on; no finished run lies there.
       to: is told the progress.
 
     Raises:
       ValueError: with one line, for input that cannot be used; nothing is written.
     """
+    _check_folder(workdir)
+    if processes.index() == 0:
+        parts.forget_notes(workdir)
+    processes.meet()
+    ranges.check(config)
+    methods.make_process(config)  # an unknown method has no numbers either
+    guidance = hyperparameters.resolve(config)
+    config = _resolved(config, guidance)
+    prior, measurements, sampler = factory.build(config, results.N_KEPT)
+    n, n_samples = len(measurements), config.sampler.n_samples
+    facts = parts.facts(config, prior, measurements)
+
+    def work(stride: int) -> tuple[posterior.JobFn, list[posterior.Job]]:
+        key = jax.random.key(config.sampler.seed)
+        args = (key, n_samples, sampler, prior, measurements, guidance, stride)
+        return posterior.by_job(*args), posterior.jobs(n_samples, n, stride)
+
+    parts.check(workdir, facts)
+    if processes.index() != 0:
+        resumable.contribute(work, workdir)
+        return {}
+
+    def stride() -> int:
+        if config.sampler.batch_size:
+            return reconstruction.stride(config.sampler.batch_size, n)
+        return batch_sizes.choose(sampler, prior, measurements, guidance)
+
+    with parts.opened(workdir, facts, stride) as kept:
+        drawn = resumable.draw(*work(kept.stride), kept, to, config.method)
+        config.sampler.batch_size = config.sampler.batch_size or kept.stride
+        written = _write(config, measurements, drawn, workdir)
+        kept.remove()
+    return written
+
+
+def _check_folder(workdir: Path) -> None:
     if workdir.exists() and not workdir.is_dir():
         raise ValueError(f"{workdir} is a file; give a folder as --workdir.")
     for name, what in (("metrics.json", "a finished run"), ("sweep.csv", "a sweep")):
         if (workdir / name).exists():
             raise ValueError(f"{workdir} holds {what}; give another --workdir.")
     aside.check_inside(workdir)
-    ranges.check(config)
-    methods.make_process(config)  # an unknown method has no numbers either
-    guidance = hyperparameters.resolve(config)
-    config = _resolved(config, guidance)
-    prior, measurements, sampler = factory.build(config, results.N_KEPT)
-    started, n_samples = time.monotonic(), config.sampler.n_samples
-    with to.progress(n_samples * len(measurements), "image", config.method) as count:
-        drawn = posterior.draw(
-            jax.random.key(config.sampler.seed),
-            n_samples,
-            sampler,
-            prior,
-            measurements,
-            guidance,
-            config.sampler.batch_size,
-            progress=count.advance,
-        )
-    seconds = time.monotonic() - started
+
+
+def _write(
+    config: Config, measurements: Measurements, drawn: resumable.Drawn, workdir: Path
+) -> dict:
+    samples = drawn.samples
     done = results.Run(
         config,
         measurements,
-        drawn[0],
-        seconds,
-        std=posterior.mean_and_std(drawn)[1] if n_samples > 1 else None,
-        null_space=posterior.null_space(measurements, drawn[0].images),
+        samples[0],
+        drawn.seconds,
+        std=posterior.mean_and_std(samples)[1] if len(samples) > 1 else None,
+        null_space=posterior.null_space(measurements, samples[0].images),
     )
     return results.write(done, workdir)
 
@@ -100,6 +142,11 @@ def main(
     Raises:
       ValueError: with one line, for input that cannot be used.
     """
+    if processes.count() > 1 and not workdir:
+        raise ValueError("several processes need one --workdir, which all can reach.")
+    leads = processes.index() == 0
+    if not leads:
+        to = dataclasses.replace(to, quiet=True, as_json=False)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = Path(workdir or f"runs/{config.name}-{stamp}")
     sample = bool(config.data.embedded and not config.data.path)
@@ -109,7 +156,15 @@ def main(
         started | {"embedded_sample": sample},
         "No data.path given: using the embedded sample.\n" if sample else "",
     )
-    facts = run(config, folder, to=to)
+    try:
+        facts = run(config, folder, to=to)
+    except KeyboardInterrupt:
+        if not (folder / parts.FOLDER).exists():
+            raise
+        again = f"the same command with --workdir={folder} goes on from there"
+        raise KeyboardInterrupt(again) from None
+    if not leads:
+        return
     text = f"{results.table(facts)}\nwritten to {folder}\n"
     to.event("result", {"workdir": str(folder)} | facts, text, brief=f"{folder}\n")
     if to.quiet or to.as_json:
@@ -125,8 +180,9 @@ def cli() -> None:
         "; :smoke, :demo or :paper may follow. --config.FIELD=VALUE changes a field.",
     )
     workdir = flags.DEFINE_string(
-        "workdir", None, "Where to write; default runs/<config>-<time>."
+        "workdir", None, "Where to write, and go on; default runs/<config>-<time>."
     )
+    joining = _define_processes()
     flags.mark_flag_as_required("config")
     talking = console.define_flags()
     commands.keep_compilations()
@@ -134,9 +190,29 @@ def cli() -> None:
     def start(words: list[str]) -> None:
         del words
         commands.check_kind(config.value, "sampler", "train")
+        joining()
         main(config.value, workdir.value, to=talking())
 
     commands.start(start, n_words=0)
+
+
+def _define_processes() -> Callable[[], None]:
+    """Define the flags of several processes; return what joins them, if there are."""
+    distributed = flags.DEFINE_bool(
+        "distributed", False, "Several processes, which the cluster tells of."
+    )
+    coordinator = flags.DEFINE_string(
+        "coordinator", None, "Several processes: HOST:PORT of the first."
+    )
+    n_processes = flags.DEFINE_integer("n_processes", None, "How many there are.")
+    process_id = flags.DEFINE_integer("process_id", None, "Which this is, from 0.")
+
+    def join() -> None:
+        given = (coordinator.value, n_processes.value, process_id.value)
+        if distributed.value or given != (None, None, None):
+            processes.start(*given, automatic=distributed.value)
+
+    return join
 
 
 if __name__ == "__main__":

@@ -126,7 +126,9 @@ def time_indices(n_steps: int, n_train: int = 1000, kind: str = "ddnm") -> np.nd
       n_train: T.
       kind: "ddnm": round(i T/K), i = K-1 … 0, which is the grid of the DDNM code
         wherever K divides T; "leading": i (T//K), that code's own form, which for
-        K = 350 starts at t = 698; "linspace": from T-1 to 0, as guided-diffusion's.
+        K = 350 starts at t = 698; "linspace": from T-1 to 0, as guided-diffusion's;
+        "quadratic": from T-1 to 0 with √t evenly spaced, as Song et al. (DDIM, 2020)
+        took for their smallest images: denser towards the clean end.
 
     Raises:
       ValueError: for another kind, or n_steps outside [1, T].
@@ -141,10 +143,52 @@ def time_indices(n_steps: int, n_train: int = 1000, kind: str = "ddnm") -> np.nd
             return (steps * (n_train // n_steps)).astype(np.int32)
         case "linspace":
             return np.round(np.linspace(n_train - 1, 0, n_steps)).astype(np.int32)
+        case "quadratic":
+            rising = np.linspace(0, np.sqrt(n_train - 1), n_steps) ** 2
+            return _distinct(rising, n_train)
         case _:
             raise ValueError(
-                f"time_grid must be ddnm, leading or linspace, got {kind!r}."
+                "time_grid must be ddnm, leading, linspace, quadratic or log_snr, got "
+                f"{kind!r}."
             )
+
+
+def indices(n_steps: int, alpha_bar: np.ndarray, kind: str) -> np.ndarray:
+    """Return the same over the times of a table ᾱ [T], "log_snr" among the kinds.
+
+    That is `log_snr_indices`.
+
+    Raises:
+      ValueError: as `time_indices`.
+    """
+    log_snr = kind == "log_snr"
+    times = time_indices(n_steps, len(alpha_bar), "linspace" if log_snr else kind)
+    return log_snr_indices(n_steps, alpha_bar) if log_snr else times
+
+
+def log_snr_indices(n_steps: int, alpha_bar: np.ndarray) -> np.ndarray:
+    """Return the n_steps times from T-1 to 0 with log ᾱ/(1-ᾱ) evenly spaced.
+
+    The grid that Lu et al., "DPM-Solver", 2022, https://arxiv.org/abs/2206.00927,
+    derive their solvers for. Where times of a table lie further apart than that, at the
+    clean end, each is met once.
+
+    Args:
+      n_steps: network evaluations K ≤ T.
+      alpha_bar: [T] table ᾱ.
+    """
+    falling = np.log(alpha_bar / (1.0 - alpha_bar))
+    wanted = np.linspace(falling[0], falling[-1], n_steps)
+    rising = np.interp(-wanted, -falling, np.arange(len(falling)))
+    return _distinct(rising, len(falling))
+
+
+def _distinct(rising: np.ndarray, n_train: int) -> np.ndarray:
+    """Return rising times as whole ones below T, none twice, from noisy to clean."""
+    order = np.arange(len(rising))
+    distinct = np.maximum.accumulate(np.round(rising) - order)
+    distinct = np.minimum(distinct, n_train - len(rising)) + order
+    return distinct[::-1].astype(np.int32)
 
 
 def travel_order(n_steps: int, length: int, repeat: int) -> tuple[np.ndarray, ...]:
@@ -182,8 +226,29 @@ def travel_order(n_steps: int, length: int, repeat: int) -> tuple[np.ndarray, ..
     return starts, ends
 
 
+def look_back(alpha_bar: np.ndarray) -> np.ndarray:
+    """Return [k] the weights w of second-order updates, x0 + w (x0 - x0_before).
+
+    DPM-Solver++(2M): w = h / (2 h_before), steps h of the half log-SNR ½ log ᾱ/(1-ᾱ).
+    The first step has nothing to look back at, and the last, which leads to infinite
+    SNR, is of first order, as in the published code.
+
+    Lu et al., 2022, https://arxiv.org/abs/2211.01095, algorithm 2.
+
+    Args:
+      alpha_bar: [k] ᾱ at the start of each step, from noisy to clean.
+    """
+    steps = np.diff(np.log(alpha_bar / (1.0 - alpha_bar)))
+    weights = np.zeros(len(alpha_bar))
+    weights[1:-1] = steps[1:] / (2 * steps[:-1])
+    return weights
+
+
 def time_grid(
-    alpha_bar: np.ndarray, indices: np.ndarray, travel: tuple[int, int] = (1, 1)
+    alpha_bar: np.ndarray,
+    indices: np.ndarray,
+    travel: tuple[int, int] = (1, 1),
+    order: int = 1,
 ) -> TimeGrid:
     """Return the rows of the sampling loop; the last step ends at ᾱ = 1.
 
@@ -191,14 +256,27 @@ def time_grid(
       alpha_bar: [T] table ᾱ.
       indices: [K] training times, from noisy to clean.
       travel: length and repeat of `travel_order`.
+      order: of the update, 1 or 2; see `look_back`.
+
+    Raises:
+      ValueError: for another order, or a time travel of second order.
     """
+    if order not in (1, 2) or (order == 2 and travel[1] > 1):
+        raise ValueError(
+            f"order must be 1, or without time travel 2; got {order} with repeat "
+            f"{travel[1]}."
+        )
     indices = np.asarray(indices, np.int32)
     starts, ends = travel_order(len(indices), *travel)
     rising = indices[::-1]
     # One more entry: level -1, Python's last, is the clean end.
     levels = np.append(np.asarray(alpha_bar, np.float64)[rising], 1.0)
+    weights = np.zeros(len(starts))
+    if order == 2:
+        weights = look_back(levels[starts])
     return TimeGrid(
         t=jnp.asarray(rising[starts]),
         alpha_bar=jnp.asarray(levels[starts], jnp.float32),
         alpha_bar_next=jnp.asarray(levels[ends], jnp.float32),
+        look_back=jnp.asarray(weights, jnp.float32),
     )

@@ -1,15 +1,21 @@
 """What a sweep leaves behind besides its table, and whether a folder is its own."""
 
-import hashlib
 import json
 import textwrap
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
-from mgdm_jax import aside, criteria, defaults, priors, results, sweep_table
+from mgdm_jax import (
+    aside,
+    criteria,
+    defaults,
+    fingerprints,
+    priors,
+    results,
+    sweep_table,
+)
 from mgdm_jax.data import prepared
 from mgdm_jax.defaults import Config
 from mgdm_jax.factory import Prior
@@ -47,17 +53,11 @@ def check(workdir: Path, config: Config) -> None:
                 "another --workdir."
             )
         return
-    was, now = priors.flatten(before), priors.flatten(_plain(config))
-    differing = [
-        f"{name} is {now.get(name)!r}, was {was.get(name)!r}"
-        for name in sorted(was.keys() | now.keys())
-        if was.get(name) != now.get(name) and name not in MAY_CHANGE
-    ]
+    now = fingerprints.plain(config)
+    differing = fingerprints.differences(before, now, MAY_CHANGE)
     if differing:
-        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise ValueError(
-            f"{workdir} holds another sweep: {'; '.join(differing[:3])}{more}; give "
-            "another --workdir."
+            f"{workdir} holds another sweep: {differing}; give another --workdir."
         )
 
 
@@ -67,13 +67,10 @@ def check_inputs(workdir: Path, prior: Prior, measurements: Measurements) -> str
     Raises:
       ValueError: with one line.
     """
-    digest = hashlib.sha256()
     judged_by = measurements.reference
     if judged_by is None:
         judged_by = measurements.measurement
-    for leaf in (*jax.tree.leaves(prior.params), judged_by):
-        digest.update(np.ascontiguousarray(leaf).data)
-    found = digest.hexdigest()[:16]
+    found = fingerprints.digest((*jax.tree.leaves(prior.params), judged_by))
     before = _read_json(workdir / "environment.json")
     if before is not None and before.get("inputs") != found:
         raise ValueError(
@@ -85,7 +82,7 @@ def check_inputs(workdir: Path, prior: Prior, measurements: Measurements) -> str
 
 def begin(workdir: Path, config: Config, inputs: str) -> None:
     """Write config.json and environment.json, the latter of the first start."""
-    _write(workdir / "config.json", json.dumps(_plain(config), indent=2))
+    _write(workdir / "config.json", json.dumps(fingerprints.plain(config), indent=2))
     if not (workdir / "environment.json").exists():
         facts = results.environment() | {"inputs": inputs}
         _write(workdir / "environment.json", json.dumps(facts, indent=2))
@@ -162,11 +159,6 @@ def _assignments(config: Config, row: Row) -> list[str]:
         for name, value in chosen.items()
         if not name.startswith(("tuned.", "sweep.")) and value != usual.get(name)
     ]
-
-
-def _plain(config: Config) -> dict[str, Any]:
-    """Return the configuration as JSON gives it back."""
-    return json.loads(config.to_json_best_effort())
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

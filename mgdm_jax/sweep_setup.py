@@ -76,6 +76,10 @@ def make(config: Config, workdir: Path) -> Sweep:
     """
     ranges.check(config)
     methods.make_process(config)  # an unknown method has no numbers either
+    if not config.sampler.batch_size:
+        raise ValueError(
+            "sampler.batch_size=0, as many images as fit, is for `run`; give a number."
+        )
     space = search_space.read(config)
     if config.sweep.strategy == "bayesian":
         bayesian.require()

@@ -11,7 +11,6 @@ Batches are split over all devices; on a CPU, `JAX_NUM_CPU_DEVICES=2` in front o
 command makes two of it, see `experiments/benchmarks/train_step.py`.
 """
 
-import csv
 import dataclasses
 import logging
 import time
@@ -38,6 +37,7 @@ from mgdm_jax import (
     ranges,
     training,
     training_images,
+    training_log,
     unconditional,
 )
 from mgdm_jax.data import pipelines
@@ -172,7 +172,7 @@ def train(
     state = saves.restore(run.state, batches) or run.state
     if int(state.step):
         logging.info("resumed at step %d from %s", int(state.step), workdir)
-    _forget_after(workdir / "metrics.csv", int(state.step))
+    training_log.forget_after(workdir / "metrics.csv", int(state.step))
     try:
         _loop(run, state, batches, monitored, saves, workdir, to)
     finally:
@@ -202,7 +202,7 @@ def _loop(
             losses = []
             if step % train.validate_every == 0 or step == train.n_steps:
                 row |= _validate(run, state, monitored)
-            _append(workdir / "metrics.csv", row, run.columns)
+            training_log.append(workdir / "metrics.csv", row, run.columns)
             count.tell(row, note=f"loss={row['loss']:.4f}")
         if train.sample_every and step % train.sample_every == 0:
             _draw(run, state, workdir / "samples" / f"{step:07d}.png")
@@ -240,25 +240,6 @@ def _validate(
             for column, v in zip(run.columns, values, strict=True)
         }
     return row
-
-
-def _forget_after(path: Path, step: int) -> None:
-    """Drop the rows of steps that a killed run had not saved: they come again."""
-    if not path.exists():
-        return
-    header, *rows = path.read_text().splitlines(keepends=True)
-    kept = [row for row in rows if int(row.split(",")[0]) <= step]
-    path.write_text("".join([header, *kept]))
-
-
-def _append(path: Path, row: dict, columns: tuple[str, ...]) -> None:
-    evaluated = [f"{name}_{column}" for name in ("val", "train") for column in columns]
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, ["step", "loss", "seconds", *evaluated])
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def cli() -> None:

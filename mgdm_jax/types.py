@@ -113,11 +113,14 @@ class TimeGrid(NamedTuple):
       t: [k] int32, time index handed to the network.
       alpha_bar: [k] ᾱ_t at the start of the step.
       alpha_bar_next: [k] ᾱ_s at its end; 1 at the last step.
+      look_back: [k] how far x0_bar is extrapolated from the step before, see
+        `schedules.look_back`; 0 for updates of first order.
     """
 
     t: Array
     alpha_bar: Array
     alpha_bar_next: Array
+    look_back: Array
 
 
 class Denoised(NamedTuple):
@@ -151,6 +154,8 @@ class Estimate(NamedTuple):
       alpha_bar: ᾱ_t.
       alpha_bar_next: ᾱ_s.
       noise_scale: standard deviation of ε in operator units.
+      x0_before: x0_bar of the step before; x_t where there was none.
+      look_back: see `TimeGrid`.
     """
 
     x_t: Array
@@ -161,6 +166,8 @@ class Estimate(NamedTuple):
     alpha_bar: Array
     alpha_bar_next: Array
     noise_scale: Array
+    x0_before: Array
+    look_back: Array
 
 
 class StepInfo(NamedTuple):
@@ -173,12 +180,14 @@ class StepInfo(NamedTuple):
       finite: whether the new state holds finite numbers only.
       x0_hat: [m, …image] estimates at the few steps that a process keeps, see
         `loop.kept_steps`; None of one step, and where none is kept.
+      x0_bar: of one step, what the next may look back at; None once stacked.
     """
 
     data_residual: Array
     prox_gap: Array
     finite: Array
     x0_hat: Array | None = None
+    x0_bar: Array | None = None
 
 
 StepFn = Callable[[Array, Estimate, Problem, Guidance], tuple[Array, StepInfo]]

@@ -2,6 +2,9 @@
 
 import os
 import pickle
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -76,6 +79,71 @@ def test_a_folder_is_filled_at_once(tmp_path):
         for name in ("0", "1"):
             (part / name).touch()
     assert names(tmp_path) == ["a", "a/out", "a/out/0", "a/out/1"]
+
+
+def killed(code, folder):
+    """Run a process that writes under a hidden name until it kills itself."""
+    lines = (
+        "import os, pathlib, signal, sys",
+        "from mgdm_jax import aside",
+        "folder = pathlib.Path(sys.argv[1])",
+        "def die(*_): os.kill(os.getpid(), signal.SIGKILL)",
+        *code,
+    )
+    command = [sys.executable, "-c", "\n".join(lines), str(folder)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+
+
+def test_what_a_killed_process_left_is_cleared_away(tmp_path):
+    killed(
+        [
+            "with aside.filling(folder, '0') as part:",
+            "    (part / '1').touch()",
+            "    with aside.replacing(folder / 'out') as part:",
+            "        part.touch()",
+            "        die()",
+        ],
+        tmp_path,
+    )
+    left = [p.name for p in tmp_path.iterdir()]
+    assert sorted(map(aside.meant, left)) == ["out", "part"] and "out" not in left
+    with aside.replacing(tmp_path / "other") as part:
+        part.touch()
+    assert len(names(tmp_path)) == 4  # nobody has asked for these places yet
+    with aside.replacing(tmp_path / "out") as part:
+        part.touch()
+    with aside.filling(tmp_path, last="0"):
+        pass
+    assert names(tmp_path) == ["other", "out"]
+
+
+def test_a_folder_that_a_kill_left_without_its_place_is_put_back(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    killed(
+        [
+            "def replace(source, target, really=os.replace):",
+            "    die() if target == folder / 'out' else really(source, target)",
+            "os.replace = replace",
+            "with aside.replacing(folder / 'out') as part:",
+            "    part.mkdir()",
+        ],
+        tmp_path,
+    )
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ZeroDivisionError), aside.replacing(tmp_path / "out"):
+        raise ZeroDivisionError
+    assert names(tmp_path) == ["out", "out/mine"]
+
+
+def test_what_another_machine_is_making_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(aside, "_host", lambda: "0" * 8)
+    theirs = aside._hidden(tmp_path / "out")
+    theirs.touch()
+    monkeypatch.undo()
+    with aside.replacing(tmp_path / "out") as part:
+        part.touch()
+    assert names(tmp_path) == sorted([theirs.name, "out"])
 
 
 def test_errors_of_other_files_keep_their_name(tmp_path):

@@ -63,7 +63,7 @@ ROWS = {
         run_sample("--config.data.n_images=0"),
         "n_images must be at least 1",
     ),
-    "no batch": (nothing, run_sample("--config.sampler.batch_size=0"), "batch_size"),
+    "no batch": (nothing, run_sample("--config.sampler.batch_size=-1"), "batch_size"),
     "noise below nought": (
         nothing,
         run_sample("--config.task.noise_std=-0.1"),

@@ -33,12 +33,20 @@ def test_spectral_methods_refuse_other_solvers(method):
         methods.make_step(made)
 
 
-@pytest.mark.parametrize("method", methods.OWN_NOISE)
+@pytest.mark.parametrize("method", methods.OWN_UPDATE)
 def test_a_noise_that_would_be_ignored_is_refused(method):
     made = config(method)
     methods.make_process(made)
     made.sampler.noise = "ddim"
     with pytest.raises(ValueError, match="noise of its own"):
+        methods.make_process(made)
+
+
+@pytest.mark.parametrize("method", methods.OWN_UPDATE)
+def test_an_order_that_would_be_ignored_is_refused(method):
+    made = config(method)
+    made.sampler.order = 2
+    with pytest.raises(ValueError, match="update of its own"):
         methods.make_process(made)
 
 
@@ -119,7 +127,8 @@ def test_a_late_start_is_the_noised_baseline(key):
     grid = cases.grid(1)._replace(alpha_bar=jnp.array([0.6]))
 
     def stay(key, estimate, problem, guidance):
-        return estimate.x_t, StepInfo(*[estimate.alpha_bar] * 3)
+        info = StepInfo(*[estimate.alpha_bar] * 3, x0_bar=estimate.x_t)
+        return estimate.x_t, info
 
     def start(late):
         sample = functools.partial(loop.sample, step=stay, from_baseline=late)

@@ -90,6 +90,50 @@ def test_an_interrupted_preparation_goes_on(tmp_path, rng, monkeypatch):
         np.testing.assert_array_equal(contents(out)[name], values)
 
 
+KILLED = """
+import os
+import pathlib
+import signal
+import sys
+
+from mgdm_jax import aside, prepare
+
+replace, left = os.replace, int(sys.argv.pop())
+
+
+def replace_or_die(source, target):
+    global left
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    replace(source, target)
+
+
+os.replace = replace_or_die
+sys.argv[0] = prepare.__file__
+prepare.cli()
+"""
+"""Killed before the renaming of this number; each makes something complete."""
+
+
+@pytest.mark.parametrize("n_renamed", [1, 3, 4, 5, 6])
+def test_a_killed_preparation_ends_as_if_nothing_had_been(n_renamed, tmp_path, rng):
+    """Killed in a part, and before plan, images, manifest and the end of the parts."""
+    write_chests(tmp_path / "in", rng, n=1)
+    out = tmp_path / "out" / "images.h5"
+    out.parent.mkdir()
+    words = ["lidc", f"--in={tmp_path / 'in'}", f"--out={out}", "--size=16"]
+    killed = [sys.executable, "-c", KILLED, *words, "--workers=1", str(n_renamed)]
+    done = subprocess.run(killed, capture_output=True, check=False)
+    assert done.returncode == -9, done.stderr
+    assert any(out.parent.iterdir())
+    done = command(*words, "--workers=1")
+    assert done.returncode == 0, done.stderr
+    assert len(contents(out)["images"]) == 2
+    left = sorted(p.name for p in out.parent.iterdir())
+    assert left == ["images.h5", "images.h5.manifest.json"]
+
+
 def test_other_settings_do_not_take_what_was_left(tmp_path, rng):
     write_chests(tmp_path / "in", rng, n=1)
     (volume,) = reader().find(tmp_path / "in")

@@ -79,9 +79,11 @@ def test_geometric_sigmas():
 
 
 @pytest.mark.parametrize("n_steps", [1, 20, 100, 200, 350, 1000])
-@pytest.mark.parametrize("kind", ["ddnm", "leading", "linspace"])
+@pytest.mark.parametrize(
+    "kind", ["ddnm", "leading", "linspace", "quadratic", "log_snr"]
+)
 def test_grids_have_exactly_n_steps(n_steps, kind):
-    indices = schedules.time_indices(n_steps, 1000, kind)
+    indices = schedules.indices(n_steps, schedules.discrete_vp("linear"), kind)
     assert len(indices) == n_steps
     assert np.all(np.diff(indices) < 0)
     assert indices[-1] >= 0 and indices[0] <= 999
@@ -93,6 +95,32 @@ def test_grids_of_the_codes():
     assert schedules.time_indices(350, kind="leading")[0] == 698
     assert schedules.time_indices(350, kind="leading")[-1] == 0
     assert list(schedules.time_indices(3, kind="linspace")) == [999, 500, 0]
+    assert list(schedules.time_indices(4, kind="quadratic")) == [999, 444, 111, 0]
+
+
+def test_log_snr_grid_is_even_where_the_table_is_fine_enough():
+    table = schedules.discrete_vp("linear")
+    indices = schedules.log_snr_indices(20, table)
+    assert indices[0] == 999 and indices[-1] == 0
+    steps = np.diff(np.log(table / (1 - table))[indices])
+    np.testing.assert_allclose(steps[:15], steps[:15].mean(), rtol=0.02)
+
+
+def test_look_back_of_second_order():
+    table = np.array([1 / (1 + np.exp(-snr)) for snr in (-4.0, -2.0, 1.0, 2.0, 5.0)])
+    weights = schedules.look_back(table)
+    np.testing.assert_allclose(weights, [0, 3 / 4, 1 / 6, 3 / 2, 0], rtol=1e-9)
+    grid = schedules.time_grid(table[::-1], np.arange(5)[::-1], order=2)
+    np.testing.assert_allclose(grid.look_back, weights, rtol=1e-6)
+    first = schedules.time_grid(table[::-1], np.arange(5)[::-1])
+    np.testing.assert_array_equal(first.look_back, 0)
+
+
+@pytest.mark.parametrize(("order", "repeat"), [(0, 1), (3, 1), (2, 2)])
+def test_bad_orders_are_refused(order, repeat):
+    table = schedules.discrete_vp("linear")
+    with pytest.raises(ValueError, match="order must be 1, or without time travel 2"):
+        schedules.time_grid(table, schedules.time_indices(9), (2, repeat), order)
 
 
 def test_last_step_ends_clean():
@@ -136,7 +164,7 @@ def test_bad_travels_are_refused(travel):
     [
         (0, "ddnm", r"n_steps must lie in \[1, 1000\], got 0"),
         (1001, "leading", r"n_steps must lie in \[1, 1000\], got 1001"),
-        (5, "x", "time_grid must be ddnm, leading or linspace, got 'x'"),
+        (5, "x", "time_grid must be ddnm, .* quadratic or log_snr, got 'x'"),
     ],
 )
 def test_bad_grids_are_refused(n_steps, kind, message):

@@ -290,3 +290,9 @@ def test_without_optuna_it_is_said_what_to_install(config, tmp_path, monkeypatch
     ):
         sweep.main(config, str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_batch_of_as_many_images_as_fit_is_for_run(config, tmp_path):
+    config.sampler.batch_size = 0
+    with pytest.raises(ValueError, match="is for `run`; give a number"):
+        sweep_setup.make(config, tmp_path / "out")

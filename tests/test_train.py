@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 import tiny
 
-from mgdm_jax import checkpoints, defaults, priors, train, training, training_images
+from mgdm_jax import (
+    checkpoints,
+    defaults,
+    priors,
+    train,
+    training,
+    training_images,
+    training_log,
+)
 from mgdm_jax.data import pipelines
 
 
@@ -62,9 +70,9 @@ import sys
 
 import jax
 import test_train
-from mgdm_jax import train, training
+from mgdm_jax import train, training, training_log
 
-append = train._append
+append = training_log.append
 
 
 def append_or_die(path, row, columns):
@@ -73,7 +81,7 @@ def append_or_die(path, row, columns):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-train._append = append_or_die
+training_log.append = append_or_die
 training.LEVELS = (250,)
 jax.config.update("jax_disable_most_optimizations", True)
 test_train.train_to_the_end(test_train.tiny_config(), pathlib.Path(sys.argv[1]))
@@ -106,6 +114,8 @@ def test_resuming_after_a_kill_is_exact(tmp_path, monkeypatch):
     assert int(states[0][0].step) == 4
     for a, b in zip(*map(jax.tree.leaves, states), strict=True):
         np.testing.assert_array_equal(a, b)
+    lines = (resumed / "metrics.csv").read_bytes().splitlines(keepends=True)
+    assert {line[-2:] for line in lines} == {b"\r\n"}
     rows = [read_rows(folder / "metrics.csv") for folder in (straight, resumed)]
     assert len(rows[0]) == 4 and rows[0] == rows[1]
     assert [bool(row["train_t250"]) for row in rows[0]] == [False, False, True, True]
@@ -127,6 +137,15 @@ def test_what_a_checkpoint_calls_finished_has_its_prior(tmp_path, monkeypatch):
         patch.setattr(checkpoints.Checkpoints, "save", die)
         train_to_the_end(config, tmp_path)
     assert priors.load(str(tmp_path / "prior.safetensors"))[0].training["steps"] == 2
+
+
+@pytest.mark.parametrize("written", ["", "step,lo", "step,loss,seconds\r\n1"])
+def test_a_row_cut_short_comes_again(written, tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text(written, newline="")
+    training_log.forget_after(path, 12)
+    training_log.append(path, {"step": 12, "loss": 1.0, "seconds": 2.0}, ())
+    assert path.read_bytes() == b"step,loss,seconds\r\n12,1.0,2.0\r\n"
 
 
 def check_that_fewer_steps_change_nothing(workdir):

@@ -19,9 +19,8 @@ from pathlib import Path
 import jax
 from absl import app, flags
 
-from mgdm_jax import priors, sweep_table
-from mgdm_jax.defaults import prior_training
-from mgdm_jax.networks import unet
+from experiments import tiny_prior
+from mgdm_jax import sweep_table
 from mgdm_jax.sweep_table import Row
 
 ZETA, LAM, RHO = (0.25, 0.5, 1.0, 2.0), (1e-3, 1e-2), (0.0, 0.02)
@@ -32,17 +31,6 @@ _ROUNDS = flags.DEFINE_integer("rounds", 1, "Alternating rounds; the least count
 _STEPS = flags.DEFINE_integer("steps", 20, "Steps of a sample.")
 _CONFIG = flags.DEFINE_string("config", "configs/mri_brats.py", "What to reconstruct.")
 _TINY = flags.DEFINE_bool("tiny", False, "Few sets, a tiny network: that it runs.")
-
-
-def tiny_prior(folder: Path) -> str:
-    """Write an untrained network for brains and return its path."""
-    fields = prior_training().network.to_dict()
-    fields |= {"channel_mult": (1.0,), "attention_resolutions": (1000,), "patch": 8}
-    spec = priors.PriorSpec("bench", fields, "v", "linear", 2.0, -1.0, 0.0, 1.0, {})
-    network = unet.UNetConfig.from_fields(fields)
-    path = folder / "tiny.safetensors"
-    priors.save(path, spec, unet.initialise(network, jax.random.key(0)))
-    return str(path)
 
 
 def command(module: str, workdir: Path, cache: Path, words: list[str]) -> float:
@@ -99,7 +87,7 @@ def main(argv: list[str]) -> None:
             f"--config.sampler.n_steps={n_steps}",
         ]
         if _TINY.value:
-            words.append(f"--config.prior.path={tiny_prior(folder)}")
+            words.append(f"--config.prior.path={tiny_prior.write(folder)}")
         rounds = [
             one_round(folder / f"round{i}", folder / "cache", words, n_sets)
             for i in range(_ROUNDS.value)

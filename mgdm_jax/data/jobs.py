@@ -20,8 +20,11 @@ import numpy as np
 from mgdm_jax import aside
 from mgdm_jax.data import fastmri, hdf5, prepared, readers, volumes
 
-_PART = re.compile(r"(\.\d+\.)?[0-9a-f]{16}\.(h5|json)")
-"""Names of parts and their notes, and of those that a killed process left."""
+PLAN = "manifest.json"
+"""In the folder of parts: the manifest, from before the parts are merged."""
+
+_PART = re.compile(rf"[0-9a-f]{{16}}\.(h5|json)|{re.escape(PLAN)}")
+"""Names of parts and their notes, and of the plan."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,7 +185,7 @@ def check_parts(folder: Path) -> None:
       ValueError: naming what else it holds.
     """
     for path in folder.iterdir() if folder.is_dir() else ():
-        if not _PART.fullmatch(path.name):
+        if not _PART.fullmatch(aside.meant(path.name)):
             raise ValueError(f"{path} is none of prepare's; give another --out.")
 
 

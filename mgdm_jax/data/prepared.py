@@ -200,6 +200,12 @@ def summary(path: str | os.PathLike[str]) -> dict[str, Count]:
     return found
 
 
+def volumes(path: str | os.PathLike[str]) -> set[str]:
+    """Return the names of the volumes."""
+    with _opened(path) as file:
+        return set(file["volume"].asstr()[()])
+
+
 class Images:
     """Random access to the images of one split; opened in each process anew.
 

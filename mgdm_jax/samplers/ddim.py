@@ -44,11 +44,26 @@ def update(
 ) -> Array:
     """Return x_s = √ᾱ_s x0 + c2 ε + c1 z, line 10 of Algorithm 2.
 
-    No noise is added at the last step, where ᾱ_s = 1.
+    No noise is added at the last step, where ᾱ_s = 1. On a grid of second order x0 and
+    ε are `look_back`'s.
     """
+    x0, eps = look_back(estimate, x0, eps)
     c1, c2 = coefficients(estimate.alpha_bar, estimate.alpha_bar_next, eta, noise)
     z = estimate.noise_scale * jax.random.normal(key, x0.shape, x0.dtype)
     return jnp.sqrt(estimate.alpha_bar_next) * x0 + c2 * eps + c1 * z
+
+
+def look_back(estimate: Estimate, x0: Array, eps: Array) -> tuple[Array, Array]:
+    """Return x0 + w (x0 - x0_before), and ε moved so that x_t remains √ᾱ x0 + √(1-ᾱ) ε.
+
+    Unguided, with η = 0, that is DPM-Solver++(2M), and SDE-DPM-Solver++(2M) with the
+    noise "ddim" and η = 1 (Lu et al., "DPM-Solver++", 2022,
+    https://arxiv.org/abs/2211.01095, algorithm 2). A guided x0 is looked back at in the
+    same way. w is 0 on grids of first order, where nothing changes.
+    """
+    further = estimate.look_back * (x0 - estimate.x0_before)
+    ratio = jnp.sqrt(estimate.alpha_bar / (1.0 - estimate.alpha_bar))
+    return x0 + further, eps - ratio * further
 
 
 def make_step(noise: str = "ddim") -> StepFn:

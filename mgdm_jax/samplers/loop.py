@@ -25,6 +25,7 @@ def linearise(
     x_t: Array,
     times: TimeGrid,
     noise_scale: float,
+    x0_before: Array | None = None,
 ) -> Estimate:
     """Return the denoiser's value and pullback at x_t: one forward evaluation.
 
@@ -34,6 +35,7 @@ def linearise(
       x_t: noisy image, operator units.
       times: one row of a time grid.
       noise_scale: standard deviation of ε in operator units.
+      x0_before: x0_bar of the step before, None where there was none.
     """
 
     def denoise_at(x: Array) -> tuple[Array, Array]:
@@ -49,6 +51,8 @@ def linearise(
         alpha_bar=times.alpha_bar,
         alpha_bar_next=times.alpha_bar_next,
         noise_scale=jnp.asarray(noise_scale, x_t.dtype),
+        x0_before=x_t if x0_before is None else x0_before,
+        look_back=times.look_back,
     )
 
 
@@ -99,14 +103,15 @@ def sample(
     rows = frame_rows(n_steps, n_kept)
 
     def body(carry, inputs: tuple[Array, TimeGrid, Array]):
-        x_t, frames = carry
+        x_t, x0_before, frames = carry
         step_key, times, row = inputs
-        estimate = linearise(denoise, params, x_t, times, noise_scale)
+        estimate = linearise(denoise, params, x_t, times, noise_scale, x0_before)
         x_s, info = step(step_key, estimate, problem, guidance)
-        return (x_s, keep(frames, row, estimate.x0_hat)), info
+        frames = keep(frames, row, estimate.x0_hat)
+        return (x_s, info.x0_bar, frames), info._replace(x0_bar=None)
 
-    start = (x_start, no_frames(n_steps, n_kept, shape))
-    (image, frames), info = jax.lax.scan(body, start, (keys, grid, rows))
+    start = (x_start, x_start, no_frames(n_steps, n_kept, shape))
+    (image, _, frames), info = jax.lax.scan(body, start, (keys, grid, rows))
     return image, info._replace(x0_hat=frames)
 
 
@@ -151,4 +156,5 @@ def diagnose(
         prox_gap = jnp.zeros_like(residual)
     else:
         prox_gap = proximal.gap(problem, x0_tilde, x0_bar, lam)
-    return StepInfo(residual, prox_gap, jnp.all(jnp.isfinite(x_s)))
+    finite = jnp.all(jnp.isfinite(x_s))
+    return StepInfo(residual, prox_gap, finite, x0_bar=x0_bar)

@@ -45,9 +45,9 @@ def sample(
     0.25; ρ and η have no part. The published code divides the two terms of g by the
     number of measurements and of pixels.
 
-    The arguments are those of `loop.sample` without its step; `centre` is unused, as
-    nothing starts from noise, and `projection` gives A†y at λ = 0, as in
-    `ddnm.make_step`. Each time of the grid is one network evaluation.
+    Arguments are those of `loop.sample` without its step; `centre` is unused, nothing
+    starts from noise; `projection` gives A†y at λ = 0, as in `ddnm.make_step`. Each
+    time of the grid is one network evaluation.
 
     Returns:
       The image, operator units, and the diagnostics of every step [k].
@@ -65,14 +65,14 @@ def sample(
         z = noise_scale * jax.random.normal(step_key, shape, mu.dtype)
         x_t = jnp.sqrt(alpha_bar) * mu + jnp.sqrt(1.0 - alpha_bar) * z
         x0_hat, eps = denoise(params, x_t, times.t, alpha_bar)
-        frames = loop.keep(frames, row, x0_hat)
         weight = guidance.lam * jnp.sqrt((1.0 - alpha_bar) / alpha_bar)
-        gradient = operator.adjoint(operator.forward(mu) - problem.measurement)
-        gradient = gradient + weight * (eps - z)
+        misfit = operator.forward(mu) - problem.measurement
+        gradient = operator.adjoint(misfit) + weight * (eps - z)
         with jax.numpy_dtype_promotion("standard"):  # optax mixes int and float
             direction, moments = optimiser.update(gradient, moments)
         mu = mu - guidance.zeta * direction  # type: ignore[operator]
-        return (mu, moments, frames), loop.diagnose(problem, mu, mu, None, mu)
+        info = loop.diagnose(problem, mu, mu, None, mu)._replace(x0_bar=None)
+        return (mu, moments, loop.keep(frames, row, x0_hat)), info
 
     keys, rows = jax.random.split(key, n_steps), loop.frame_rows(n_steps, n_kept)
     carry = (start, optimiser.init(start), loop.no_frames(n_steps, n_kept, shape))

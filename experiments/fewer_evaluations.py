@@ -1,0 +1,117 @@
+"""PSNR over network evaluations: time grids, second-order updates, late starts.
+
+On the validation subject, so that a default may be chosen from it: MGDM with the
+numbers of its configuration but for ζ and η, of which each cell takes the best of a
+few, as fewer or less noisy steps ask for others. Resumable: a cell that is kept under
+the same settings is not run again.
+
+    python -m experiments.fewer_evaluations --config configs/mri_brats.py \
+        --subject itk_mprage \
+        --config.prior.path=experiments/weights/brain_t1_held_back.safetensors
+"""
+
+import copy
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+from absl import app, flags
+from ml_collections import config_flags
+
+from experiments import scoring
+from mgdm_jax import evaluation, factory, hyperparameters, sweeps
+from mgdm_jax.defaults import Config
+
+VARIANTS = {
+    "as configured": {},
+    "linspace": {"time_grid": "linspace"},
+    "quadratic": {"time_grid": "quadratic"},
+    "log-SNR": {"time_grid": "log_snr"},
+    "second order": {"order": 2},
+    "quadratic + second order": {"time_grid": "quadratic", "order": 2},
+    "log-SNR + second order": {"time_grid": "log_snr", "order": 2},
+    "from T/2": {"start": 0.5},
+    "from T/4": {"start": 0.25},
+}
+"""Row of the table -> fields of `config.sampler` that it changes."""
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Task to sample.")
+_SUBJECT = flags.DEFINE_string("subject", None, "Validation subject.", required=True)
+_STEPS = flags.DEFINE_list("nfe", ["10", "20", "50", "100"], "Columns of the table.")
+_FACTORS = flags.DEFINE_list(
+    "factors", ["1", "3"], "Candidates of zeta, in units of the chosen."
+)
+_ETAS = flags.DEFINE_list("etas", ["0.3", "1"], "Candidates of eta.")
+_ROWS = flags.DEFINE_list("rows", list(VARIANTS), "Rows to run.")
+_SLICES = flags.DEFINE_integer("slices", 2, "Validation slices.")
+_OUT = flags.DEFINE_string("out", "experiments/results", "Folder of the table.")
+
+
+def candidates(config: Config) -> list[sweeps.Numbers]:
+    """Return the chosen numbers with every ζ and η asked for."""
+    chosen = sweeps.Numbers(*map(float, hyperparameters.resolve(config)))
+    zetas = [chosen.zeta * float(factor) for factor in _FACTORS.value]
+    grid = {"zeta": zetas, "lam": [chosen.lam], "rho": [chosen.rho]}
+    return sweeps.combinations(grid | {"eta": [float(eta) for eta in _ETAS.value]})
+
+
+def cell(config: Config) -> dict:
+    """Return the best candidate's mean PSNR, ζ and η."""
+    prior, measured, sampler = factory.build(config)
+    inner = measured.take(np.arange(1, len(measured) - 1))
+    key = jax.random.key(config.sampler.seed)
+    evaluate = evaluation.make(
+        key, sampler, prior, inner, n_candidates=1, n_images=len(inner)
+    )
+    found = {}
+    for numbers in candidates(config):
+        outcome = evaluate(sweeps.stack([numbers]))
+        psnr = np.where(outcome.diverged, -np.inf, outcome.scores.psnr)
+        found[numbers] = float(psnr.mean())
+    best = max(found, key=lambda numbers: found[numbers])
+    return {"psnr": found[best], "zeta": best.zeta, "eta": best.eta}
+
+
+def table(config: Config, kept: Path) -> str:
+    """Return the table as Markdown, computing the cells that are not kept."""
+    known = json.loads(kept.read_text()) if kept.exists() else {}
+    lines = [
+        f"| | {' | '.join(_STEPS.value)} |",
+        "|---" * (len(_STEPS.value) + 1) + "|",
+    ]
+    for name in _ROWS.value:
+        row = []
+        for n_steps in map(int, _STEPS.value):
+            made = copy.deepcopy(config)
+            made.sampler.update(VARIANTS[name] | {"n_steps": n_steps})
+            label, wanted = f"{name}, {n_steps}", _settings(made)
+            if known.get(label, {}).get("settings") != wanted:
+                known[label] = cell(made) | {"settings": wanted}
+                scoring.keep(kept, known)
+            found = known[label]
+            row.append(f"{found['psnr']:.2f} ({found['zeta']:.2g}, {found['eta']:g})")
+            print(label, row[-1], flush=True)
+        lines.append(f"| {name} | {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+def _settings(config: Config) -> dict:
+    asked = {"factors": _FACTORS.value, "etas": _ETAS.value}
+    return scoring.settings(config) | asked
+
+
+def main(argv: list[str]) -> None:
+    """Print and write the table."""
+    del argv
+    config = copy.deepcopy(_CONFIG.value).unlock()
+    config.data.split, config.data.subject = "train", _SUBJECT.value
+    config.data.n_images = _SLICES.value + 2  # the ends, which nobody looks at
+    stem = Path(_OUT.value) / f"fewer_evaluations-{config.name}"
+    text = table(config, stem.with_suffix(".json"))
+    stem.with_suffix(".md").write_text(text + "\n")
+    print(f"PSNR / dB (zeta, eta) at so many evaluations\n{text}", flush=True)
+
+
+if __name__ == "__main__":
+    app.run(main)

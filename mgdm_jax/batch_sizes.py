@@ -1,0 +1,79 @@
+"""How many images one program may hold: `sampler.batch_size=0`."""
+
+import os
+from typing import Any
+
+import jax
+import numpy as np
+
+from mgdm_jax import devices, reconstruction
+from mgdm_jax.factory import Prior, Sampler
+from mgdm_jax.measurements import Measurements
+from mgdm_jax.types import Guidance
+
+SHARE = 0.8
+"""Of a device's memory that the sampler may take; the rest is for all else."""
+
+
+def largest(one: float, two: float, available: float, n: int) -> int:
+    """Return the largest power of two of images that fit, 1 where none does.
+
+    What a program takes is a constant (weights, shared operators) and so much an image:
+    bytes(b) = one + (b - 1)(two - one).
+
+    Args:
+      one: bytes of the program of one image.
+      two: of the program of two.
+      available: bytes.
+      n: images that there are; no more are taken.
+    """
+    each = max(two - one, 0.0)
+    size = 1
+    while 2 * size <= n and one + (2 * size - 1) * each <= available:
+        size *= 2
+    return size
+
+
+def choose(
+    sampler: Sampler, prior: Prior, measurements: Measurements, guidance: Guidance
+) -> int:
+    """Return the images of a batch that the devices of this process have room for.
+
+    Two programs are compiled, of one image a device and of two; what they take is
+    XLA's own account of them.
+    """
+    mesh = devices.mesh()
+    program = reconstruction.compiled(sampler, measurements).sample
+    n = len(measurements)
+
+    def taken(each: int) -> int:
+        index = np.minimum(np.arange(each * mesh.size), n - 1)
+        keys = jax.random.split(jax.random.key(0), len(index))
+        problem = measurements.problem(index)
+        lowered = program.lower(keys, prior.params, problem, guidance)
+        found = lowered.compile().memory_analysis()
+        return (
+            found.argument_size_in_bytes
+            + found.output_size_in_bytes
+            + found.temp_size_in_bytes
+        )
+
+    a_device = -(-n // mesh.size)
+    if a_device == 1:
+        return mesh.size
+    available = SHARE * memory(mesh.devices.flat[0], mesh.size)
+    return mesh.size * largest(taken(1), taken(2), available, a_device)
+
+
+def memory(device: Any, n_devices: int) -> float:
+    """Return the bytes that a device may hold; of a CPU, its part of what is free.
+
+    Args:
+      device: one of this process.
+      n_devices: of this process, which share a CPU's memory.
+    """
+    found = device.memory_stats()
+    if found and "bytes_limit" in found:
+        return found["bytes_limit"]
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return free / n_devices

@@ -1,0 +1,47 @@
+"""What results depend on, in a form that can be compared with what it was before."""
+
+import hashlib
+import json
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from mgdm_jax import priors
+from mgdm_jax.defaults import Config
+
+SHOWN = 3
+"""Differences that are named."""
+
+
+def digest(arrays: Iterable[Any]) -> str:
+    """Return sixteen digits of what the arrays hold, in their order."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()[:16]
+
+
+def plain(config: Config) -> dict[str, Any]:
+    """Return the configuration as JSON gives it back."""
+    return json.loads(config.to_json_best_effort())
+
+
+def differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], may_change: Container[str] = ()
+) -> str:
+    """Return which facts differ and how, in words; nothing where none does.
+
+    Args:
+      before: nested facts.
+      now: the same, as they are.
+      may_change: fields, `group.name`, that are not compared.
+    """
+    was, is_ = priors.flatten(dict(before)), priors.flatten(dict(now))
+    found = [
+        f"{name} is {is_.get(name)!r}, was {was.get(name)!r}"
+        for name in sorted(was.keys() | is_.keys())
+        if was.get(name) != is_.get(name) and name not in may_change
+    ]
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return "; ".join(found[:SHOWN]) + more

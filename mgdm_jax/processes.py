@@ -1,0 +1,82 @@
+"""Several processes of one run, on one host or many: who leads, and what is whose."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import jax
+from jax.experimental import multihost_utils
+
+_T = TypeVar("_T")
+
+
+def start(
+    coordinator: str | None,
+    n_processes: int | None,
+    process_id: int | None,
+    *,
+    automatic: bool,
+) -> None:
+    """Join the others, before JAX is used for anything else.
+
+    Args:
+      coordinator: HOST:PORT at which the first process listens.
+      n_processes: how many there are.
+      process_id: which of them this is, from 0.
+      automatic: whether the cluster tells these, as TPU pods and SLURM do.
+
+    Raises:
+      ValueError: with one line, if they cannot be joined.
+    """
+    if not automatic:
+        if coordinator is None or n_processes is None or process_id is None:
+            raise ValueError(
+                "several processes need --coordinator, --n-processes and --process-id, "
+                "or --distributed where the cluster tells them."
+            )
+        if not 0 <= process_id < n_processes:
+            raise ValueError(
+                f"--process-id must lie in 0 … {n_processes - 1}, got {process_id}."
+            )
+    try:
+        jax.distributed.initialize(coordinator, n_processes, process_id)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"the processes cannot be joined: {reason}") from error
+
+
+def meet() -> None:
+    """Wait for all; where they come to at the same time, see `resumable`."""
+    if count() > 1:
+        with _nothing_on_stdout():
+            multihost_utils.sync_global_devices("mgdm_jax")
+
+
+def count() -> int:
+    """Return how many there are."""
+    return jax.process_count()
+
+
+def index() -> int:
+    """Return which of them this is; 0 leads: it merges and tells."""
+    return jax.process_index()
+
+
+def share(jobs: Sequence[_T]) -> Sequence[_T]:
+    """Return this process's part of the jobs."""
+    return jobs[index() :: count()]
+
+
+@contextlib.contextmanager
+def _nothing_on_stdout() -> Iterator[None]:
+    """Let what libraries tell go to stderr: gloo counts its peers on stdout."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

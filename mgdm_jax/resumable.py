@@ -1,0 +1,128 @@
+"""Draw the samples of a run: what is kept of it is not drawn again.
+
+Each batch is written to the run's parts when it is finished. Keys are one an image, and
+the batches are those of the whole run, not of what is left: stopped at any moment and
+started again, by one process or shared by several, the bits are the same.
+
+Several processes know of each other by what they leave in the workdir, not by a barrier
+of collectives (`multihost_utils.sync_global_devices`): that one fails if a process is a
+minute or two behind another (on CPUs, 100 s apart: "Gloo context initialization failed:
+Connect timeout"), and hosts end their shares at times of their own. If one dies, the
+heartbeat of jax.distributed ends the others; started again, all go on.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mgdm_jax import console, parts, posterior, processes
+from mgdm_jax.parts import Part, Parts
+from mgdm_jax.posterior import Job, JobFn
+from mgdm_jax.reconstruction import Reconstruction
+
+GLANCE_S = 0.2
+"""Seconds between two looks at what other processes have left."""
+
+_OPEN = "open"
+"""Note of the process that leads: what is here is sound, begin."""
+
+
+class Drawn(NamedTuple):
+    """The samples, and the seconds that they took, those of earlier starts included."""
+
+    samples: list[Reconstruction]
+    seconds: float
+
+
+def draw(
+    sample: JobFn, jobs: Sequence[Job], kept: Parts, to: console.Console, label: str
+) -> Drawn:
+    """Return all samples: those kept, this process's share, and those of the others.
+
+    Args:
+      sample: of `posterior.by_job`.
+      jobs: all of the run's, of `posterior.jobs`.
+      kept: opened by this process, which leads.
+      to: is told the progress.
+      label: in front of the progress.
+    """
+    known = _known(jobs, kept)
+    before = sum(part.seconds for part in known.values())
+    done = sum(len(job.batch) for job in known)
+    kept.note(_OPEN)
+    started, total = time.monotonic(), sum(len(job.batch) for job in jobs)
+    with to.progress(total, "image", label, done=done) as count:
+        for job in processes.share(jobs):
+            if job not in known:
+                known[job] = _fill(sample, job, kept)
+                _tell(count, jobs, kept)
+        while not _all_left(kept):
+            time.sleep(GLANCE_S)
+            _tell(count, jobs, kept)
+    for job in jobs:
+        if job not in known:
+            known[job] = kept.read(job) or _fill(sample, job, kept)
+    samples = posterior.join({job: part.result for job, part in known.items()})
+    return Drawn(samples, before + time.monotonic() - started)
+
+
+def contribute(
+    sample_with: Callable[[int], tuple[JobFn, Sequence[Job]]], workdir: Path
+) -> None:
+    """Draw this process's share for the one that leads; return when it has let go.
+
+    Args:
+      sample_with: the run's stride -> `posterior.by_job` and `posterior.jobs`.
+      workdir: of the run.
+    """
+    _wait(lambda: parts.noted(workdir, _OPEN))
+    kept = parts.joined(workdir)
+    sample, jobs = sample_with(kept.stride)
+    for job in processes.share(jobs):
+        if kept.path(job).name not in kept.present():
+            _fill(sample, job, kept)
+    kept.note(_left(processes.index()))
+    # Left at once, it would miss the others at the end of jax.distributed.
+    _wait(kept.removed)
+
+
+def _wait(until: Callable[[], bool]) -> None:
+    while not until():
+        time.sleep(GLANCE_S)
+
+
+def _left(index: int) -> str:
+    return f"left-{index}"
+
+
+def _all_left(kept: Parts) -> bool:
+    others = range(1, processes.count())
+    return all(parts.noted(kept.folder.parent, _left(i)) for i in others)
+
+
+def _known(jobs: Sequence[Job], kept: Parts) -> dict[Job, Part]:
+    """Return what is kept; what is damaged is told and removed."""
+    found = {job: kept.read(job) for job in jobs}
+    for job, part in found.items():
+        path = kept.path(job)
+        if part is None and path.exists():
+            sys.stderr.write(f"{path} is damaged; its images are drawn again.\n")
+            path.unlink()
+    return {job: part for job, part in found.items() if part is not None}
+
+
+def _fill(sample: JobFn, job: Job, kept: Parts) -> Part:
+    started = time.monotonic()
+    part = Part(sample(job), time.monotonic() - started)
+    kept.write(job, part)
+    return part
+
+
+def _tell(count: console.Progress, jobs: Sequence[Job], kept: Parts) -> None:
+    """Count what all processes have finished."""
+    there = kept.present()
+    done = sum(len(job.batch) for job in jobs if kept.path(job).name in there)
+    if done > count.done:
+        count.advance(done - count.done)

@@ -1,0 +1,111 @@
+"""Finished batches on disk: what is written is read, anything else is told apart."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mgdm_jax import parts
+from mgdm_jax.parts import Part
+from mgdm_jax.posterior import Job
+from mgdm_jax.reconstruction import Reconstruction
+from mgdm_jax.types import StepInfo
+
+FACTS = {"config": {"method": "mgdm", "sampler": {"seed": 0}}, "weights": "abc"}
+JOB = Job(1, range(4, 6))
+
+
+def part(rng, x0_hat=None):
+    steps = rng.normal(size=(2, 2, 3)).astype("f4")
+    result = Reconstruction(
+        images=rng.normal(size=(2, 4, 4)).astype("f4"),
+        baseline=rng.normal(size=(2, 4, 4)).astype("f4"),
+        data_residual=rng.normal(size=2).astype("f4"),
+        diverged=np.array([False, True]),
+        info=StepInfo(*steps, finite=np.ones((2, 3), bool)),
+        x0_hat=x0_hat,
+    )
+    return Part(result, 1.5)
+
+
+@pytest.mark.parametrize("strip", [None, np.ones((3, 4, 4), "f4")])
+def test_what_is_written_is_read_bit_for_bit(strip, tmp_path, rng):
+    want = part(rng, strip)
+    with parts.opened(tmp_path / "out", FACTS, lambda: 2) as kept:
+        assert kept.read(JOB) is None and not kept.present()
+        kept.write(JOB, want)
+    with parts.opened(tmp_path / "out", FACTS, lambda: 8) as kept:
+        assert kept.stride == 2  # of the first start
+        got = kept.read(JOB)
+        assert got is not None and got.seconds == 1.5
+        assert (got.result.x0_hat is None) == (strip is None)
+        for a, b in zip(got.result[:4], want.result[:4], strict=True):
+            np.testing.assert_array_equal(a, b)
+            assert a.dtype == b.dtype
+        for a, b in zip(got.result.info[:3], want.result.info[:3], strict=True):
+            np.testing.assert_array_equal(a, b)
+        kept.remove()
+    assert list(tmp_path.rglob("*")) == [tmp_path / "out"]
+
+
+def test_a_damaged_part_is_none(tmp_path, rng):
+    with parts.opened(tmp_path, FACTS, lambda: 2) as kept:
+        kept.write(JOB, part(rng))
+        path = kept.path(JOB)
+        whole = path.read_bytes()
+        middle = len(whole) // 2
+        flipped = bytes([whole[middle] ^ 1])
+        for damaged in (
+            b"",
+            whole[:middle],
+            whole[:middle] + flipped + whole[middle + 1 :],
+        ):
+            path.write_bytes(damaged)
+            assert kept.read(JOB) is None
+
+
+def test_nothing_stays_of_a_run_without_parts(tmp_path):
+    with pytest.raises(OSError), parts.opened(tmp_path / "a" / "b", FACTS, lambda: 2):
+        raise OSError
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_run_is_refused_with_what_differs(tmp_path, rng):
+    with parts.opened(tmp_path, FACTS, lambda: 2) as kept:
+        kept.write(JOB, part(rng))
+    other = FACTS | {"config": {"method": "ddnm", "sampler": {"seed": 0}}}
+    message = "config.method is 'ddnm', was 'mgdm'; give another --workdir, or remove"
+    with (
+        pytest.raises(ValueError, match=message),
+        parts.opened(tmp_path, other, lambda: 2),
+    ):
+        pass
+    with parts.opened(tmp_path / "other", other, lambda: 2) as elsewhere:
+        elsewhere.write(JOB, part(rng))
+        kept.path(JOB).replace(elsewhere.path(JOB))
+        with pytest.raises(ValueError, match="is of another run"):
+            elsewhere.read(JOB)
+
+
+def test_parts_that_nobody_knows_are_refused(tmp_path, rng):
+    with parts.opened(tmp_path, FACTS, lambda: 2) as kept:
+        kept.write(JOB, part(rng))
+    facts = kept.folder / "run.json"
+    text = facts.read_text()
+    for damaged in ("", "[]", json.dumps({"facts": FACTS}), text[:-5]):
+        facts.write_text(damaged)
+        with pytest.raises(ValueError, match="damaged; give another --workdir"):
+            parts.check(tmp_path, FACTS)
+    facts.unlink()
+    with pytest.raises(ValueError, match="does not say what it is of"):
+        parts.check(tmp_path, FACTS)
+
+
+def test_only_one_run_is_at_work_in_a_folder(tmp_path):
+    with parts.opened(tmp_path, FACTS, lambda: 2):
+        with (
+            pytest.raises(ValueError, match="another process is at work"),
+            parts.opened(tmp_path, FACTS, lambda: 2),
+        ):
+            pass
+        assert parts.joined(tmp_path).stride == 2  # and has not been removed
