@@ -140,6 +140,9 @@ def test_a_sinogram_and_its_angles(tmp_path):
         scan_arrays.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
 
 
+NO_PRIOR = factory.Prior(None, {}, None, (), 1.0, 0.0)
+
+
 def test_no_sample_shares_a_key_with_an_image_of_another(scan, tmp_path, monkeypatch):
     """`fold_in(key, i)` alone is `split(key, n)[i]`, the key of image i."""
     from mgdm_jax import reconstruction
@@ -150,14 +153,13 @@ def test_no_sample_shares_a_key_with_an_image_of_another(scan, tmp_path, monkeyp
         used.append(key)
         n, shape = 4, (4, 8, 8)
         blank = np.zeros(n, bool)
-        return reconstruction.Reconstruction(
+        return lambda _: reconstruction.Reconstruction(
             np.ones(shape), np.ones(shape), np.zeros(n), blank, None
         )
 
-    monkeypatch.setattr(posterior.reconstruction, "reconstruct", record)
+    monkeypatch.setattr(posterior.reconstruction, "by_batch", record)
     monkeypatch.setattr(posterior.reconstruction, "compiled", lambda *_: None)
-    monkeypatch.setattr(posterior, "unseen", lambda _, images: images)
-    posterior.draw(jax.random.key(0), 4, None, None, None, None, 4)
+    posterior.draw(jax.random.key(0), 4, None, NO_PRIOR, range(4), None, 4)
     keys = [k for key in used for k in (key, *jax.random.split(key, 4))]
     data = [tuple(jax.random.key_data(key).tolist()) for key in keys]
     assert len(used) == 4 and len(set(data)) == len(data)
@@ -171,16 +173,16 @@ def test_a_diverged_sample_is_in_no_summary(monkeypatch):
     )
     flags = iter(([False], [True], [False]))
 
-    def drawn(*args):
+    def drawn(batch):
         image = next(images)
         return reconstruction.Reconstruction(
             image, image, np.zeros(1), np.array(next(flags)), None
         )
 
-    monkeypatch.setattr(posterior.reconstruction, "reconstruct", drawn)
+    monkeypatch.setattr(posterior.reconstruction, "by_batch", lambda *_: drawn)
     monkeypatch.setattr(posterior.reconstruction, "compiled", lambda *_: None)
     monkeypatch.setattr(posterior, "unseen", lambda _, images: images)
-    runs = posterior.draw(jax.random.key(0), 3, None, None, None, None, 1)
+    runs = posterior.draw(jax.random.key(0), 3, None, NO_PRIOR, range(1), None, 1)
     found = posterior.summarise(runs, None)
     np.testing.assert_allclose(found.mean, 3.0)
     np.testing.assert_allclose(found.std, 1.0)
