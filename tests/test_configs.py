@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from experiments.benchmarks import paper_shapes
 from mgdm_jax import factory, hyperparameters, methods, priors, train
-from mgdm_jax.operators import fourier, radon
-from mgdm_jax.types import Guidance, Problem
+from mgdm_jax.types import Guidance
 
 ROOT = Path(__file__).parents[1] / "configs"
 TASKS = sorted(ROOT.glob("*.py"))
@@ -23,10 +23,6 @@ def load(path, arg=""):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.get_config(arg)
-
-
-def abstract(shape, dtype=jnp.float32):
-    return jax.ShapeDtypeStruct(shape, dtype)
 
 
 def name(path):
@@ -66,30 +62,6 @@ def test_scoremed_starts_from_its_paper_s_numbers_of_each_task():
         assert hyperparameters.origin(config) == "starting values"
 
 
-def paper_problem(config, size, channels):
-    """Return the shapes of one problem at the paper's scale."""
-    if config.task.kind != "ct":
-        operator = fourier.MaskedFourier(abstract((size, size)), channels == 2)
-        return Problem(operator, abstract((size, size), jnp.complex64), abstract(()))
-    n_views = config.task.n_views
-    n_rows = n_views * size
-
-    def ell(n_entries, n_rows):
-        shape = (n_entries, n_rows)
-        return radon.Ell(abstract(shape, jnp.int32), abstract(shape))
-
-    operator = radon.ParallelBeam(
-        rows=ell(3 * size, n_rows),
-        columns=ell(3 * n_views, size**2),
-        directions=abstract((n_views, 2)),
-        scale=abstract(()),
-        size=size,
-        dual_vectors=abstract((n_rows, n_rows)),
-        dual_values=abstract((n_rows,)),
-    )
-    return Problem(operator, abstract((n_views, size)), abstract(()))
-
-
 @pytest.mark.parametrize("path", OUTLOOK, ids=name)
 def test_tasks_of_the_outlook_have_no_paper_settings(path):
     with pytest.raises(ValueError, match="variants are"):
@@ -101,15 +73,18 @@ def test_paper_scale_builds(path):
     """Network and sampler at full size, without allocating anything."""
     config = load(path, "paper")
     network = config.prior.network.to_dict()
-    channels = network["in_channels"]
     facts = priors.PriorSpec("paper", network, "eps", "linear", 2.0, -1.0, 0.0, 1.0, {})
     prior = factory.build_prior(facts)
     grid = prior.grid(config.sampler.n_steps, config.sampler.time_grid)
     assert grid.t.shape == (config.sampler.n_steps,)
-    problem = paper_problem(config, network["image_size"], channels)
+    problem = paper_shapes.problem_of(config, prior.image_shape)
     sampler = factory.make_sampler(prior, methods.make_step(config), grid)
     image, info = jax.eval_shape(
-        sampler, jax.random.key(0), prior.params, problem, Guidance(*[abstract(())] * 4)
+        sampler,
+        jax.random.key(0),
+        prior.params,
+        problem,
+        Guidance(*[paper_shapes.abstract(())] * 4),
     )
     assert image.shape == prior.image_shape
     assert info.data_residual.shape == (config.sampler.n_steps,)
