@@ -4,7 +4,8 @@ The same procedure for each row, mean PSNR over evenly spaced slices, the volume
 left out: with a quarter of the steps, coordinate descent over the candidates of
 `search`, twice, the largest doubled as long as it wins; then, with all steps, every
 coordinate climbs by its `STRIDE` while that gains; at last ζ and ρ step back from a
-cliff. Rows of one family share what they tried. Writes
+cliff. Rows of one family share what they tried; those of thousands of evaluations have
+a quarter of the slices, as in the tables. Writes
 `experiments/tuning/<config>-<level>….json`; its numbers are copied into the config.
 Resumable: a row found there under the same settings is not searched again.
 
@@ -42,6 +43,9 @@ from mgdm_jax.defaults import Config
 
 COARSE = 4
 """The first stage takes 1 / COARSE of the steps."""
+
+ENDS = 2
+"""Slices at the volume's ends, which nobody looks at."""
 
 
 def evaluator(config: Config, chunk: int) -> Callable[[list[dict]], np.ndarray]:
@@ -119,7 +123,7 @@ def tune(config: Config, name: str, table: dict, settings: dict, chunk: int) -> 
         stages[stage.__name__] = tried
         if not is_classical:
             each = np.array([methods.nfe(config), methods.backward(config)])
-            cost += (config.data.n_images - 2) * len(tried) * each
+            cost += (config.data.n_images - ENDS) * len(tried) * each
     return {
         "chosen": best,
         "psnr": psnr,
@@ -154,9 +158,14 @@ def shared(table: dict, name: str, stage: str, best: dict, settings: dict) -> li
     return [row for i, row in enumerate(found) if row not in found[:i]]
 
 
+def slices(name: str, usual: int) -> int:
+    """Return how many a row is tuned on: a long one on a quarter, at least one."""
+    return max(1, usual // 4) if name in rows.LONG else usual
+
+
 def circumstances(config: Config) -> dict:
     """Return what a search depends on, its space aside; a family shares it."""
-    data = {"subject": config.data.subject, "slices": config.data.n_images - 2}
+    data = {"subject": config.data.subject, "slices": config.data.n_images - ENDS}
     data |= {"path": config.data.path, "ends": "left out"}
     kept = scoring.circumstances(config)
     kept["forms"] = {k: v for k, v in kept["forms"].items() if k not in search.NUMBERS}
@@ -186,11 +195,11 @@ def main(argv: list[str]) -> None:
     except ValueError as error:
         sys.exit(f"error: {error}")
     config.data.split, config.data.subject = "train", _SUBJECT.value
-    config.data.n_images = _SLICES.value + 2  # the ends, which nobody looks at
     config.sampler.n_steps = _STEPS.value
     path = Path(_OUT.value) / f"{rows.level_name(config)}.json"
     table = json.loads(path.read_text()) if path.exists() else {}
     for name in rows.applicable(config, _METHODS.value):
+        config.data.n_images = slices(name, _SLICES.value) + ENDS
         settings = circumstances(rows.configured(config, name))
         space = {k: list(v) for k, v in search.SPACES[name].items()}
         known = table.get(name, {})

@@ -75,6 +75,12 @@ def test_mgdm_starts_where_its_ablation_ended_as_well():
     assert tune.starts(table, "dps", START, settings) == [START]
 
 
+@pytest.mark.parametrize(("name", "n"), [("dps", 4), ("dps_1000", 1)])
+def test_long_rows_have_a_quarter_of_the_slices(name, n):
+    assert tune.slices(name, 4) == n
+    assert tune.slices(name, 1) == 1
+
+
 def test_rows_of_a_family_share_what_is_a_case_of_both():
     settings, zero = {"slices": 2}, {"zeta": 0.0, "lam": 1e-3, "rho": 0.0, "eta": 0.85}
     tried = [zero | {"psnr": 20.0}, zero | {"zeta": 1.0, "psnr": 22.0}]
