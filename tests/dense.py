@@ -10,6 +10,14 @@ import dataclasses
 import numpy as np
 
 
+def pinv(matrix):
+    """Return the pseudo-inverse, blind to what is zero but for rounding.
+
+    NumPy's own cut-off, 1e-15 of the largest, is within reach of a BLAS's rounding.
+    """
+    return np.linalg.pinv(matrix, rcond=1e-9)
+
+
 @dataclasses.dataclass
 class Model:
     """N(mean, cov) prior, matrix A, real measurement y."""
@@ -30,7 +38,7 @@ class Model:
     def prox(self, x, lam):
         n = len(self.mean)
         if lam == 0:
-            return x + np.linalg.pinv(self.matrix) @ (self.y[:, None] - self.matrix @ x)
+            return x + pinv(self.matrix) @ (self.y[:, None] - self.matrix @ x)
         h = self.matrix.T @ self.matrix + lam * np.eye(n)
         return np.linalg.solve(h, self.matrix.T @ self.y[:, None] + lam * x)
 
@@ -91,7 +99,7 @@ def pigdm(model, x, a, s, zeta, lam, rho, eta):
     misfit = model.y[:, None] - model.matrix @ x0_hat
     gram = model.matrix @ model.matrix.T
     gram += model.noise_std**2 / (1 - a) * np.eye(len(gram))
-    v = model.matrix.T @ np.linalg.pinv(gram, hermitian=True) @ misfit
+    v = model.matrix.T @ pinv(gram) @ misfit
     return x_s + zeta * np.sqrt(s) * np.sqrt(a) * jac.T @ v, c1
 
 
@@ -104,7 +112,7 @@ def diffpir(model, x, a, s, zeta, lam, rho, eta):
 def mcg(model, x, a, s, zeta, lam, rho, eta):
     """Two independent noises: of the step, and of the diffused measurement."""
     x_s, c1 = dps_squared(model, x, a, s, zeta, lam, rho, eta)
-    inverse = np.linalg.pinv(model.matrix)
+    inverse = pinv(model.matrix)
     seen = inverse @ model.matrix
     x_s = x_s + inverse @ (np.sqrt(s) * model.y[:, None] - model.matrix @ x_s)
     unseen = np.eye(len(seen)) - seen
@@ -142,7 +150,7 @@ def predictor_and_merge(model, x, a, s, zeta, lam, rho, eta, diffuse=True):
     """ScoreMed, or Score-MRI, on x/√a without its corrector, which is not affine."""
     assert zeta == 0
     n, variance, following = len(model.mean), (1 - a) / a, (1 - s) / s
-    inverse = np.linalg.pinv(model.matrix)
+    inverse = pinv(model.matrix)
     seen = inverse @ model.matrix
 
     def merged(x, spread, weight, sigma):

@@ -1,5 +1,6 @@
 """Predictor–corrector sampling on VE levels of a VP prior."""
 
+import dense
 import jax
 import jax.numpy as jnp
 import method_cases as cases
@@ -50,7 +51,7 @@ def test_what_is_not_measured_follows_the_prior(name, key):
     images, _ = jax.jit(
         jax.vmap(lambda k: cases.run(k, name, prior, problem, numbers, steps=200))
     )(keys)
-    unseen = np.eye(n) - np.linalg.pinv(model.matrix) @ model.matrix
+    unseen = np.eye(n) - dense.pinv(model.matrix) @ model.matrix
     part = np.float64(images).reshape(N_SAMPLES, n) @ unseen
     rank = np.trace(unseen)
     assert rank > 2
@@ -74,7 +75,7 @@ def test_a_step_is_corrector_merge_predictor_merge(name, operator_name, key):
     z = [np.float64(jax.random.normal(k, x_t.shape)).ravel() for k in keys]
     a, s = float(row.alpha_bar), float(row.alpha_bar_next)
     variance, following = (1 - a) / a, (1 - s) / s
-    inverse = np.linalg.pinv(model.matrix)
+    inverse = dense.pinv(model.matrix)
 
     def score(x):
         return (model.denoise(np.sqrt(a) * x[:, None], a)[0][:, 0] - x) / variance
