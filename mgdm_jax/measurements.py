@@ -10,7 +10,7 @@ import numpy as np
 
 from mgdm_jax import methods
 from mgdm_jax.defaults import Config
-from mgdm_jax.operators import masks, radon, sense, spectrum
+from mgdm_jax.operators import harmonics, masks, radon, sense, spectrum
 from mgdm_jax.types import Array, Problem
 
 
@@ -88,7 +88,7 @@ class Measurements:
 
 
 def with_spectrum(operator: Any, config: Config) -> Any:
-    """Return the operator with its spectrum, where wanted, known and within reach."""
+    """Return the operator with its spectrum or harmonics, where wanted and known."""
     if not methods.wants_spectrum(config):
         return operator
     match operator:
@@ -96,6 +96,10 @@ def with_spectrum(operator: Any, config: Config) -> Any:
             return sense.with_row_spectrum(operator)
         case radon.ParallelBeam() if operator.n_rows <= spectrum.MAX_DUAL_ROWS:
             return radon.with_dual_spectrum(operator, spectrum.default_cache_dir())
+        case radon.ParallelBeam() if harmonics.evenly_spread(
+            np.asarray(operator.directions)
+        ):
+            return radon.with_harmonics(operator, spectrum.default_cache_dir())
         case _:
             return operator
 

@@ -84,6 +84,9 @@ SPECTRAL = {
 WITHOUT_SPECTRUM = {
     "coils": lambda: multi_coil(spectrum=False),
     "ct": lambda: radon.parallel_beam([0.0, 50.0, 110.0], 6),
+    "harmonics": lambda: radon.with_harmonics(
+        radon.parallel_beam(np.arange(4) * 45.0, 6), None
+    ),
     "views": lambda: sparse_views.sparse_views(3, 6, n_full=6),
 }
 """Operators for conjugate gradients."""

@@ -87,12 +87,18 @@ class _State(NamedTuple):
     x: Array
     residual: Array
     direction: Array
+    weighted: Array
     squared: Array
     iterations: Array
 
 
 def conjugate_gradient(
-    matvec: MatVec, b: Array, x0: Array, n_iter: int, tol: float = 1e-5
+    matvec: MatVec,
+    b: Array,
+    x0: Array,
+    n_iter: int,
+    tol: float = 1e-5,
+    precondition: MatVec = lambda residual: residual,
 ) -> CGResult:
     """Solve H x = b, H symmetric positive definite, starting from x0.
 
@@ -106,6 +112,7 @@ def conjugate_gradient(
       x0: start, shaped like b.
       n_iter: most steps, one product each (and one for the first residual).
       tol: relative residual to reach.
+      precondition: r -> M⁻¹ r, symmetric positive definite, M close to H.
 
     Raises:
       ValueError: if `x0` and `b` differ in shape.
@@ -121,22 +128,28 @@ def conjugate_gradient(
     def unfinished(state: _State) -> Array:
         return (state.squared > goal) & (state.iterations < n_iter)
 
+    def advanced(state: _State) -> _State:
+        return _cg_step(matvec, precondition, state)
+
     residual = b - matvec(x0)
-    start = _State(x0, residual, residual, inner(residual, residual), jnp.int32(0))
-    state = jax.lax.while_loop(unfinished, lambda s: _cg_step(matvec, s), start)
+    direction = precondition(residual)
+    weighted, squared = inner(residual, direction), inner(residual, residual)
+    start = _State(x0, residual, direction, weighted, squared, jnp.int32(0))
+    state = jax.lax.while_loop(unfinished, advanced, start)
     ratio = jnp.where(b_squared > 0, state.squared / _nonzero(b_squared), 0.0)
     return CGResult(state.x, jnp.sqrt(ratio), state.iterations)
 
 
-def _cg_step(matvec: MatVec, state: _State) -> _State:
+def _cg_step(matvec: MatVec, precondition: MatVec, state: _State) -> _State:
     h_direction = matvec(state.direction)
-    alpha = state.squared / _nonzero(inner(state.direction, h_direction))
+    alpha = state.weighted / _nonzero(inner(state.direction, h_direction))
     x = state.x + alpha * state.direction
     residual = state.residual - alpha * h_direction
+    preconditioned = precondition(residual)
+    weighted = inner(residual, preconditioned)
+    direction = preconditioned + weighted / _nonzero(state.weighted) * state.direction
     squared = inner(residual, residual)
-    beta = squared / _nonzero(state.squared)
-    direction = residual + beta * state.direction
-    return _State(x, residual, direction, squared, state.iterations + 1)
+    return _State(x, residual, direction, weighted, squared, state.iterations + 1)
 
 
 def _nonzero(x: Array) -> Array:

@@ -18,7 +18,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike
 
-from mgdm_jax.operators import fourier, projection, spectrum
+from mgdm_jax.operators import fourier, harmonics, projection, spectrum
 from mgdm_jax.types import Array, SpectralGain
 
 _HIGHEST = jax.lax.Precision.HIGHEST
@@ -76,6 +76,7 @@ class ParallelBeam:
       size: image side and number of detectors.
       dual_vectors: [m, m] eigenvectors (columns) of AAᵀ, m = v · d, or None.
       dual_values: [m] eigenvalues s², or None.
+      harmonics: of AAᵀ, roughly (see `harmonics`), to precondition with, or None.
     """
 
     rows: Ell
@@ -85,6 +86,7 @@ class ParallelBeam:
     size: int = dataclasses.field(metadata={"static": True})
     dual_vectors: Array | None = None
     dual_values: Array | None = None
+    harmonics: spectrum.Eigen | None = None
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -184,6 +186,26 @@ def with_dual_spectrum(
         op,
         dual_vectors=jnp.asarray(eigen.vectors),
         dual_values=jnp.asarray(eigen.values),
+    )
+
+
+def with_harmonics(
+    op: ParallelBeam, cache_dir: str | os.PathLike | None
+) -> ParallelBeam:
+    """Return `op` with its circular harmonics (see `harmonics.decompose`).
+
+    Raises:
+      ValueError: unless views are evenly spread over 180°.
+    """
+    directions = np.asarray(op.directions)
+    if not harmonics.evenly_spread(directions):
+        raise ValueError(
+            "circular harmonics need views in equal steps over 180 degrees, got "
+            f"others ({len(directions)} views); use conjugate gradients without them."
+        )
+    eigen = harmonics.decompose(to_sparse(op), len(directions), cache_dir)
+    return dataclasses.replace(
+        op, harmonics=spectrum.Eigen(*(jnp.asarray(part) for part in eigen))
     )
 
 

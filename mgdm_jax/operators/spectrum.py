@@ -14,7 +14,8 @@ import os
 import pathlib
 import tempfile
 import zipfile
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -36,10 +37,13 @@ _NULL = 1e-14
 
 
 class Eigen(NamedTuple):
-    """Eigenvalues, ascending and not negative, and eigenvectors in columns."""
+    """Eigenvalues, ascending and not negative, and eigenvectors in columns.
 
-    values: np.ndarray
-    vectors: np.ndarray
+    NumPy arrays on the host, JAX's inside an operator.
+    """
+
+    values: Any
+    vectors: Any
 
 
 def proximal_gain(lam: Array, cutoff: float = SQUARED_CUTOFF) -> SpectralGain:
@@ -119,15 +123,34 @@ def dual_eigh(
             f"matrix must have at most {MAX_DUAL_ROWS} rows for a dual spectrum, got "
             f"{n_rows}; use conjugate gradients instead."
         )
+    return cached("dual", matrix, (n_rows,), _build_dual, cache_dir)
+
+
+def cached(
+    kind: str,
+    matrix: scipy.sparse.csr_array,
+    shape: tuple[int, ...],
+    build: Callable[[scipy.sparse.csr_array], Eigen],
+    cache_dir: str | os.PathLike | None,
+) -> Eigen:
+    """Return what `build` makes of a matrix, from the cache where it is there.
+
+    Args:
+      kind: first part of the file's name.
+      matrix: A as a CSR array; the file is named by its hash.
+      shape: of the eigenvalues; eigenvectors have their last axis twice.
+      build: A -> float32 arrays.
+      cache_dir: as in `dual_eigh`.
+    """
     if cache_dir is None:
-        return _build_dual(matrix)
-    path = pathlib.Path(cache_dir) / f"dual-{_fingerprint(matrix)}.npz"
-    cached = _load(path, n_rows)
-    if cached is None:
-        cached = _build_dual(matrix)
+        return build(matrix)
+    path = pathlib.Path(cache_dir) / f"{kind}-{_fingerprint(matrix)}.npz"
+    eigen = _load(path, shape)
+    if eigen is None:
+        eigen = build(matrix)
         with contextlib.suppress(OSError):  # full, or read-only: it is made again
-            _store(path, cached)
-    return cached
+            _store(path, eigen)
+    return eigen
 
 
 def default_cache_dir() -> pathlib.Path:
@@ -155,18 +178,16 @@ def _fingerprint(matrix: scipy.sparse.csr_array) -> str:
     return digest.hexdigest()
 
 
-def _load(path: pathlib.Path, n_rows: int) -> Eigen | None:
+def _load(path: pathlib.Path, shape: tuple[int, ...]) -> Eigen | None:
     """Return the stored spectrum, or None where there is none or it is damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             eigen = Eigen(stored["values"], stored["vectors"])
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         return None
-    shapes_fit = eigen.values.shape == (n_rows,) and eigen.vectors.shape == (
-        n_rows,
-        n_rows,
-    )
-    return eigen if shapes_fit and eigen.vectors.dtype == np.float32 else None
+    shapes = (eigen.values.shape, eigen.vectors.shape)
+    fits = shapes == (shape, (*shape, shape[-1]))
+    return eigen if fits and eigen.vectors.dtype == np.float32 else None
 
 
 def _store(path: pathlib.Path, eigen: Eigen) -> None:
