@@ -14,10 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import priors, schedules, training
+from mgdm_jax import priors, schedules
 from mgdm_jax.networks import unet
+from mgdm_jax.training import steps
 
-COLUMNS = tuple(f"{name}_t{t}" for name in ("val", "train") for t in training.LEVELS)
+COLUMNS = tuple(f"{name}_t{t}" for name in ("val", "train") for t in steps.LEVELS)
 """Columns of metrics.csv that the loss table needs."""
 
 
@@ -56,7 +57,7 @@ def milestones(
 
 
 def eps_losses(spec: priors.PriorSpec, params: Any, images: np.ndarray) -> np.ndarray:
-    """Return the ε-losses at `training.LEVELS`, computed as in training.
+    """Return the ε-losses at `steps.LEVELS`, computed as in training.
 
     Args:
       spec: facts of the prior.
@@ -65,9 +66,7 @@ def eps_losses(spec: priors.PriorSpec, params: Any, images: np.ndarray) -> np.nd
     """
     apply = unet.make_apply(unet.UNetConfig.from_fields(spec.network))
     alpha_bar = jnp.asarray(schedules.discrete_vp(spec.schedule), jnp.float32)
-    evaluate = training.losses_by_level(
-        apply, spec.prediction, alpha_bar, training.LEVELS
-    )
+    evaluate = steps.losses_by_level(apply, spec.prediction, alpha_bar, steps.LEVELS)
     channels = images.reshape(*images.shape[:3], -1)
     x_net = jnp.asarray(spec.scale * channels + spec.offset, jnp.float32)
     return np.asarray(jax.jit(evaluate)(params, x_net))

@@ -11,8 +11,9 @@ import numpy as np
 from matplotlib import figure
 
 from experiments import prior_card_denoising, prior_card_numbers
-from mgdm_jax import factory, figures, metrics, priors, training, unconditional
+from mgdm_jax import factory, figures, metrics, priors
 from mgdm_jax.data import pipelines, samples
+from mgdm_jax.training import steps, unconditional
 
 UNITS = {
     "brain": "1 is the 99.5th percentile of the head",
@@ -98,12 +99,12 @@ def facts(card: Card) -> str:
 def losses(card: Card, log: Path) -> str:
     """Return the ε-losses during training, by its metrics.csv, and of the weights."""
     params = card.prior.params
-    header = ["weights", "slices", *(f"t = {t}" for t in training.LEVELS)]
+    header = ["weights", "slices", *(f"t = {t}" for t in steps.LEVELS)]
     rows = []
     for row in prior_card_numbers.milestones(log):
         name = f"step {row['step']:,} ({row['share']:.0%})"
         for prefix, who in (("val", "held back"), ("train", "seen")):
-            values = [f"{row[f'{prefix}_t{t}']:.5f}" for t in training.LEVELS]
+            values = [f"{row[f'{prefix}_t{t}']:.5f}" for t in steps.LEVELS]
             rows.append([name, who, *values])
     missing = not rows
     for who, images in ((card.who, card.unseen), ("seen", card.seen)):

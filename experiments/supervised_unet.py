@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import factory, priors, supervised
+from mgdm_jax import factory, priors
 from mgdm_jax.defaults import Config
 from mgdm_jax.guidance import proximal
 from mgdm_jax.networks import unet
+from mgdm_jax.training import supervised
 from mgdm_jax.types import Array, Problem
 
 

@@ -25,24 +25,26 @@ from absl import flags
 from ml_collections import config_flags
 
 from mgdm_jax import (
-    checkpoints,
     commands,
     console,
     devices,
     factory,
     figures,
-    objectives,
     packaged,
     priors,
     ranges,
-    training,
-    training_images,
-    training_log,
-    unconditional,
 )
 from mgdm_jax.data import pipelines
 from mgdm_jax.defaults import Config
 from mgdm_jax.networks import unet
+from mgdm_jax.training import (
+    checkpoints,
+    log,
+    objectives,
+    sources,
+    steps,
+    unconditional,
+)
 
 N_DRAWN, DRAWING_STEPS = 8, 25
 """Samples of a grid, and network evaluations of each."""
@@ -57,7 +59,7 @@ class Run:
     train_step: Any
     evaluate: Any
     columns: tuple[str, ...]
-    state: training.TrainState
+    state: steps.TrainState
     mesh: jax.sharding.Mesh
 
     def place(self, images: np.ndarray) -> jax.Array:
@@ -91,18 +93,18 @@ def build(config: Config, on: Sequence[Any] | None = None) -> Run:
         params = priors.transfer(priors.load(donor)[1], params)
     params = jax.tree.map(jnp.asarray, params)
     train = config.train
-    tx = training.optimiser(
+    tx = steps.optimiser(
         train.learning_rate, train.warmup_steps, train.n_steps, train.decay_share
     )
     objective = objectives.make(config, apply)
-    step = training.make_train_step(objective.loss, tx, train.ema_decay)
+    step = steps.make_train_step(objective.loss, tx, train.ema_decay)
     return Run(
         spec=make_spec(config),
         config=config,
         train_step=jax.jit(step, donate_argnums=0),
         evaluate=jax.jit(objective.evaluate),
         columns=objective.columns,
-        state=devices.replicate(mesh, training.init_state(params, tx, run_key)),
+        state=devices.replicate(mesh, steps.init_state(params, tx, run_key)),
         mesh=mesh,
     )
 
@@ -160,8 +162,8 @@ def train(
     prior = workdir / "prior.safetensors"
     if checkpoints.newest_step(workdir / "checkpoints") >= config.train.n_steps:
         return prior
-    source = training_images.make_source(config)
-    followed = training_images.monitored(config)
+    source = sources.make_source(config)
+    followed = sources.monitored(config)
     run = build(config)
     batch_size = config.train.batch_size
     batches = iter(pipelines.training_dataset(source, batch_size=batch_size))
@@ -172,7 +174,7 @@ def train(
     state = saves.restore(run.state, batches) or run.state
     if int(state.step):
         logging.info("resumed at step %d from %s", int(state.step), workdir)
-    training_log.forget_after(workdir / "metrics.csv", int(state.step))
+    log.forget_after(workdir / "metrics.csv", int(state.step))
     try:
         _loop(run, state, batches, monitored, saves, workdir, to)
     finally:
@@ -182,7 +184,7 @@ def train(
 
 def _loop(
     run: Run,
-    state: training.TrainState,
+    state: steps.TrainState,
     batches: Iterator[np.ndarray],
     monitored: dict[str, jax.Array],
     saves: checkpoints.Checkpoints,
@@ -202,7 +204,7 @@ def _loop(
             losses = []
             if step % train.validate_every == 0 or step == train.n_steps:
                 row |= _validate(run, state, monitored)
-            training_log.append(workdir / "metrics.csv", row, run.columns)
+            log.append(workdir / "metrics.csv", row, run.columns)
             count.tell(row, note=f"loss={row['loss']:.4f}")
         if train.sample_every and step % train.sample_every == 0:
             _draw(run, state, workdir / "samples" / f"{step:07d}.png")
@@ -218,7 +220,7 @@ def _loop(
     count.bar.close()
 
 
-def _draw(run: Run, state: training.TrainState, path: Path) -> None:
+def _draw(run: Run, state: steps.TrainState, path: Path) -> None:
     """Write a grid of unconditional samples of the averaged weights."""
     prior = factory.build_prior(run.spec, jax.device_get(state.ema_params))
     images = unconditional.draw(
@@ -229,7 +231,7 @@ def _draw(run: Run, state: training.TrainState, path: Path) -> None:
 
 
 def _validate(
-    run: Run, state: training.TrainState, monitored: dict[str, jax.Array]
+    run: Run, state: steps.TrainState, monitored: dict[str, jax.Array]
 ) -> dict[str, float]:
     """Return what the objective evaluates, of each image set."""
     row = {}

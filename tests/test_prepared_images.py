@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tiny
 
-from mgdm_jax import defaults, factory, priors, train, training_images
+from mgdm_jax import defaults, factory, priors, train
 from mgdm_jax.data import prepared
+from mgdm_jax.training import sources
 
 
 def prepared_file(tmp_path, rng, *, is_complex=False, size=16):
@@ -88,7 +89,7 @@ def test_training_wants_images_of_the_networks_size(tmp_path, rng):
     config = defaults.shorten(defaults.prior_training())
     config.data.path = str(prepared_file(tmp_path, rng))
     with pytest.raises(ValueError, match="16x16, the prior is for 120x120"):
-        training_images.make_source(config)
+        sources.make_source(config)
     config.data.path, config.data.embedded = None, False
     with pytest.raises(ValueError, match=r"give --config\.data\.path"):
-        training_images.make_source(config)
+        sources.make_source(config)

@@ -13,16 +13,9 @@ import numpy as np
 import pytest
 import tiny
 
-from mgdm_jax import (
-    checkpoints,
-    defaults,
-    priors,
-    train,
-    training,
-    training_images,
-    training_log,
-)
+from mgdm_jax import defaults, priors, train
 from mgdm_jax.data import pipelines
+from mgdm_jax.training import checkpoints, log, sources, steps
 
 
 def tiny_config():
@@ -45,7 +38,7 @@ def train_to_the_end(config, workdir):
 def saved(config, template, workdir):
     """Return the newest saved state, the position in the data, and the next batch."""
     dataset = pipelines.training_dataset(
-        training_images.make_source(config), batch_size=config.train.batch_size
+        sources.make_source(config), batch_size=config.train.batch_size
     )
     batches = iter(dataset)
     saves = checkpoints.Checkpoints(workdir / "checkpoints")
@@ -70,9 +63,10 @@ import sys
 
 import jax
 import test_train
-from mgdm_jax import train, training, training_log
+from mgdm_jax import train
+from mgdm_jax.training import log, steps
 
-append = training_log.append
+append = log.append
 
 
 def append_or_die(path, row, columns):
@@ -81,8 +75,8 @@ def append_or_die(path, row, columns):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-training_log.append = append_or_die
-training.LEVELS = (250,)
+log.append = append_or_die
+steps.LEVELS = (250,)
 jax.config.update("jax_disable_most_optimizations", True)
 test_train.train_to_the_end(test_train.tiny_config(), pathlib.Path(sys.argv[1]))
 """
@@ -104,7 +98,7 @@ def kill_at_three(workdir):
 @pytest.mark.usefixtures("compile_quickly")
 def test_resuming_after_a_kill_is_exact(tmp_path, monkeypatch):
     config = tiny_config()
-    monkeypatch.setattr(training, "LEVELS", (250,))
+    monkeypatch.setattr(steps, "LEVELS", (250,))
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
     kill_at_three(resumed)
     files = [train_to_the_end(config, folder) for folder in (straight, resumed)]
@@ -143,8 +137,8 @@ def test_what_a_checkpoint_calls_finished_has_its_prior(tmp_path, monkeypatch):
 def test_a_row_cut_short_comes_again(written, tmp_path):
     path = tmp_path / "metrics.csv"
     path.write_text(written, newline="")
-    training_log.forget_after(path, 12)
-    training_log.append(path, {"step": 12, "loss": 1.0, "seconds": 2.0}, ())
+    log.forget_after(path, 12)
+    log.append(path, {"step": 12, "loss": 1.0, "seconds": 2.0}, ())
     assert path.read_bytes() == b"step,loss,seconds\r\n12,1.0,2.0\r\n"
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from experiments import tiny_prior
-from mgdm_jax import checkpoints, sweep_table
+from mgdm_jax import sweep_table
+from mgdm_jax.training import checkpoints
 
 N_STEPS, N_CANDIDATES, N_VOLUMES, N_IMAGES = 60, 24, 12, 16
 """What a training, a sweep, a preparation and a run have to do.

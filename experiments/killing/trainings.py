@@ -8,7 +8,7 @@ import numpy as np
 from experiments.killing import jobs, leavings
 from experiments.killing.jobs import Job
 from experiments.killing.processes import FailedError, Kill, Line, line, start
-from mgdm_jax import checkpoints
+from mgdm_jax.training import checkpoints
 
 LARGEST_SHIFT = 1e-5
 """Of losses on two devices from those on one, trained and validated.

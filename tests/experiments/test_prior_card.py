@@ -11,7 +11,8 @@ import tiny
 from test_configs import ROOT, load
 
 from experiments import prior_card, prior_card_denoising, prior_card_numbers
-from mgdm_jax import factory, priors, schedules, training
+from mgdm_jax import factory, priors, schedules
+from mgdm_jax.training import steps
 from mgdm_jax.types import Denoised
 
 
@@ -205,7 +206,7 @@ def test_losses_of_a_network_that_says_nothing(tmp_path, blobs):
     values = prior_card_numbers.eps_losses(spec, prior.params, blobs)
     x = 2 * blobs[..., None].astype(np.float64) - 1
     noise = np.asarray(jax.random.normal(jax.random.key(0), x.shape), np.float64)
-    for t, value in zip(training.LEVELS, values, strict=True):
+    for t, value in zip(steps.LEVELS, values, strict=True):
         a = prior.alpha_bar[t]
         eps = np.sqrt(1 - a) * (np.sqrt(a) * x + np.sqrt(1 - a) * noise)
         assert value == pytest.approx(np.mean((eps - noise) ** 2), rel=1e-4)

@@ -10,10 +10,11 @@ import tiny
 from test_configs import ROOT, load
 
 from experiments import supervised_unet
-from mgdm_jax import factory, objectives, priors, simulate, supervised, train
+from mgdm_jax import factory, priors, simulate, train
 from mgdm_jax.data import pipelines
 from mgdm_jax.guidance import proximal
 from mgdm_jax.networks import unet
+from mgdm_jax.training import objectives, supervised
 from mgdm_jax.types import Problem
 
 

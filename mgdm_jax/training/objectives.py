@@ -7,9 +7,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mgdm_jax import factory, priors, schedules, simulate, supervised, training
+from mgdm_jax import factory, priors, schedules, simulate
 from mgdm_jax.defaults import Config
 from mgdm_jax.operators import projection
+from mgdm_jax.training import steps, supervised
 from mgdm_jax.types import Array, Params
 
 
@@ -44,12 +45,12 @@ def make(config: Config, apply: Callable) -> Objective:
 
 
 def _diffusion(config: Config, apply: Callable) -> Objective:
-    chosen, levels = config.loss, training.LEVELS
+    chosen, levels = config.loss, steps.LEVELS
     alpha_bar = jnp.asarray(schedules.discrete_vp(chosen.schedule), jnp.float32)
-    static = training.LossConfig(chosen.prediction, chosen.weight, chosen.time_power)
+    static = steps.LossConfig(chosen.prediction, chosen.weight, chosen.time_power)
     return Objective(
-        loss=functools.partial(training.loss, apply, static, alpha_bar),
-        evaluate=training.losses_by_level(apply, chosen.prediction, alpha_bar, levels),
+        loss=functools.partial(steps.loss, apply, static, alpha_bar),
+        evaluate=steps.losses_by_level(apply, chosen.prediction, alpha_bar, levels),
         columns=tuple(f"t{t}" for t in levels),
     )
 

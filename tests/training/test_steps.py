@@ -9,7 +9,8 @@ import optax
 import pytest
 from helpers import normal
 
-from mgdm_jax import schedules, training
+from mgdm_jax import schedules
+from mgdm_jax.training import steps
 
 TABLE = schedules.discrete_vp("linear")
 ALPHA_BAR = jnp.asarray(TABLE, jnp.float32)
@@ -23,7 +24,7 @@ def apply(params, x, t):
 
 def optimiser(*args, **kwargs):
     """Return ours; optax mixes counts with floats, which our own code must not."""
-    tx = training.optimiser(*args, **kwargs)
+    tx = steps.optimiser(*args, **kwargs)
 
     def update(*args):
         with jax.numpy_dtype_promotion("standard"):
@@ -41,16 +42,16 @@ def test_times_cover_every_stratum(power, key):
     n = 8
     edges = 1000 * (np.arange(n + 1) / n) ** power
     for k in jax.random.split(key, 3):
-        t = np.asarray(training.stratified_times(k, n, 1000, power))
+        t = np.asarray(steps.stratified_times(k, n, 1000, power))
         assert t.dtype == np.int32
         assert np.all(t >= np.floor(edges[:-1]))
         assert np.all(t <= np.minimum(np.ceil(edges[1:]), 999))
 
 
 def drawn(key, shape):
-    """Return the times and the noise that `training.loss` draws from a key."""
+    """Return the times and the noise that `steps.loss` draws from a key."""
     time_key, noise_key = jax.random.split(key)
-    t = training.stratified_times(time_key, shape[0], 1000, 1.5)
+    t = steps.stratified_times(time_key, shape[0], 1000, 1.5)
     noise = jax.random.normal(noise_key, shape)
     return np.asarray(t), np.float64(noise)
 
@@ -60,7 +61,7 @@ def drawn(key, shape):
 def test_loss(prediction, weight, key):
     """A v-error is an ε-error over √ᾱ, so the weight "v" makes it the plain v-loss."""
     images = normal(key, (4, 3, 5, 2))
-    config = training.LossConfig(prediction, weight, 1.5)
+    config = steps.LossConfig(prediction, weight, 1.5)
     t, noise = drawn(key, images.shape)
     level = TABLE[t][:, None, None, None]
     x0 = np.float64(images)
@@ -72,16 +73,16 @@ def test_loss(prediction, weight, key):
     else:
         errors = output - noise
         factor = 1 / level if weight == "v" else np.ones_like(level)
-    got = training.loss(apply, config, ALPHA_BAR, toy_params(), images, key)
+    got = steps.loss(apply, config, ALPHA_BAR, toy_params(), images, key)
     np.testing.assert_allclose(got, np.mean(factor * errors**2), rtol=2e-5)
 
 
 def train(key, n_steps, tx, *, decay=0.99, images=None, config=None, state=None):
     """Return every state of a toy training and its losses."""
-    config = config or training.LossConfig()
-    loss = functools.partial(training.loss, apply, config, ALPHA_BAR)
-    step = jax.jit(training.make_train_step(loss, tx, decay))
-    states = [state or training.init_state(toy_params(), tx, key)]
+    config = config or steps.LossConfig()
+    loss = functools.partial(steps.loss, apply, config, ALPHA_BAR)
+    step = jax.jit(steps.make_train_step(loss, tx, decay))
+    states = [state or steps.init_state(toy_params(), tx, key)]
     losses = []
     images = normal(key, (8, 2, 2, 1)) if images is None else images
     for _ in range(n_steps):
@@ -145,9 +146,9 @@ def test_training_lowers_the_loss_at_every_level(key):
     levels = (250, 500, 750)
     images = jnp.full((8, 2, 2, 1), 0.5)
     tx = optimiser(0.05, warmup_steps=2, n_steps=60, decay_share=0.2)
-    config = training.LossConfig("eps", "eps", 1.0)
+    config = steps.LossConfig("eps", "eps", 1.0)
     states, _ = train(key, 60, tx, images=images, config=config)
-    evaluate = jax.jit(training.losses_by_level(apply, "eps", ALPHA_BAR, levels))
+    evaluate = jax.jit(steps.losses_by_level(apply, "eps", ALPHA_BAR, levels))
     before = evaluate(states[0].params, images)
     after = evaluate(states[-1].ema_params, images)
     assert before.shape == (3,)
@@ -159,7 +160,7 @@ def test_losses_by_level(key):
     """The monitored loss is the ε-error at one time, with noise that never changes."""
     images = normal(key, (3, 2, 2, 1))
     noise = np.float64(jax.random.normal(jax.random.key(0), images.shape))
-    got = training.losses_by_level(apply, "eps", ALPHA_BAR, (100, 900))(
+    got = steps.losses_by_level(apply, "eps", ALPHA_BAR, (100, 900))(
         toy_params(), images
     )
     for value, t in zip(got, (100, 900), strict=True):

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import analytic, factory, schedules, unconditional
+from mgdm_jax import analytic, factory, schedules
+from mgdm_jax.training import unconditional
 
 
 def test_draws_of_a_gaussian_have_its_mean_and_variance(key):

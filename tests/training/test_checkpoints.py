@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mgdm_jax import checkpoints
-from mgdm_jax.training import TrainState
+from mgdm_jax.training import checkpoints
+from mgdm_jax.training.steps import TrainState
 
 
 def state_at(step):

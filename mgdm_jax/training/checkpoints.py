@@ -12,7 +12,7 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
-from mgdm_jax.training import TrainState
+from mgdm_jax.training.steps import TrainState
 
 DIGEST = "sha256"
 """File of a save: the digest of its other files. orbax notices no flipped bits."""

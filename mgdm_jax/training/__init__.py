@@ -1,0 +1,1 @@
+"""What `train` is made of: objectives, the step, checkpoints, the log."""
