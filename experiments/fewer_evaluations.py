@@ -20,8 +20,9 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from experiments import scoring
-from mgdm_jax import evaluation, factory, hyperparameters, sweeps
+from mgdm_jax import factory, hyperparameters, sweeps
 from mgdm_jax.defaults import Config
+from mgdm_jax.sweeping import evaluation
 
 VARIANTS = {
     "as configured": {},

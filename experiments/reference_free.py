@@ -17,9 +17,10 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from experiments import rows, scoring
-from mgdm_jax import criteria, evaluation, factory, holding_out, hyperparameters, sweeps
+from mgdm_jax import factory, hyperparameters, sweeps
 from mgdm_jax.defaults import Config
-from mgdm_jax.evaluation import Outcome
+from mgdm_jax.sweeping import criteria, evaluation, holding_out
+from mgdm_jax.sweeping.evaluation import Outcome
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to choose for.")
 _FACTORS = flags.DEFINE_list(

@@ -30,16 +30,9 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from experiments import ascent, rows, scoring, search
-from mgdm_jax import (
-    devices,
-    evaluation,
-    factory,
-    methods,
-    priors,
-    reconstruction,
-    sweeps,
-)
+from mgdm_jax import devices, factory, methods, priors, reconstruction, sweeps
 from mgdm_jax.defaults import Config
+from mgdm_jax.sweeping import evaluation
 
 COARSE = 4
 """The first stage takes 1 / COARSE of the steps."""

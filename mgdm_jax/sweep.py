@@ -21,20 +21,11 @@ from absl import flags
 from ml_collections import config_flags
 from tqdm import tqdm
 
-from mgdm_jax import (
-    bayesian,
-    commands,
-    locks,
-    metrics,
-    sweep_figures,
-    sweep_files,
-    sweep_setup,
-    sweep_table,
-    sweeps,
-)
+from mgdm_jax import commands, locks, metrics, sweeps
 from mgdm_jax.defaults import Config
-from mgdm_jax.sweep_setup import Sweep
-from mgdm_jax.sweep_table import Row
+from mgdm_jax.sweeping import bayesian, figures, files, setup, tables
+from mgdm_jax.sweeping.setup import Sweep
+from mgdm_jax.sweeping.tables import Row
 
 
 def run(sweep: Sweep) -> list[Row]:
@@ -48,13 +39,13 @@ def run(sweep: Sweep) -> list[Row]:
     with locks.present(sweep.workdir / ".lock") as presence:
         if not (presence.alone or is_bayesian):
             raise ValueError(f"another process is sweeping in {sweep.workdir}.")
-        sweep_files.begin(sweep.workdir, sweep.config, sweep.inputs)
+        files.begin(sweep.workdir, sweep.config, sweep.inputs)
         if is_bayesian:
             _evaluate_proposed(sweep, presence)
         else:
             _evaluate_listed(sweep)
         with locks.turn(sweep.turn):
-            rows = sweep_table.read(sweep.table)
+            rows = tables.read(sweep.table)
             if rows:
                 _conclude(sweep, rows)
     return rows
@@ -69,19 +60,19 @@ def _evaluate_listed(sweep: Sweep) -> None:
         candidates = sweeps.draw(
             sweep.space.values, settings.n_trials, seed=settings.seed
         )
-    table = {row.key: row for row in sweep_table.read(sweep.table)}
-    size = sweep_setup.at_once(sweep, len(candidates))
+    table = {row.key: row for row in tables.read(sweep.table)}
+    size = setup.at_once(sweep, len(candidates))
     total = len(candidates) * len(sweep.samplers)
     with tqdm(total=total, initial=len(table), unit="candidate") as bar:
         for n_steps in sweep.samplers:
-            evaluate = sweep_setup.evaluator(sweep, n_steps, size)
+            evaluate = setup.evaluator(sweep, n_steps, size)
             # Batches of the list, not of what is left: resumed, they are the same.
             for start in range(0, len(candidates), size):
                 batch = candidates[start : start + size]
                 asked = [c for c in batch if (n_steps, *c) not in table]
                 if asked:
                     table |= {row.key: row for row in evaluate(asked)}
-                    sweep_table.write(sweep.table, table.values())
+                    tables.write(sweep.table, table.values())
                     bar.update(len(asked))
 
 
@@ -99,11 +90,11 @@ def _evaluate_proposed(sweep: Sweep, presence: locks.Presence) -> None:
         for study in studies:
             study.recover()
     presence.share()
-    size = sweep_setup.at_once(sweep, settings.n_trials)
+    size = setup.at_once(sweep, settings.n_trials)
     total, n_done = settings.n_trials * len(studies), _collect(sweep, studies)
     with tqdm(total=total, initial=n_done, unit="candidate") as bar:
         for n_steps, study in zip(sweep.samplers, studies, strict=True):
-            evaluate = sweep_setup.evaluator(sweep, n_steps, size)
+            evaluate = setup.evaluator(sweep, n_steps, size)
             while asked := study.ask(size, settings.n_trials):
                 trials, candidates = zip(*asked, strict=True)
                 done = evaluate(candidates)
@@ -115,26 +106,26 @@ def _collect(sweep: Sweep, studies: Sequence[bayesian.Study]) -> int:
     """Write the table of what all processes have finished; return its rows' number."""
     with locks.turn(sweep.turn):
         rows = [Row(**row) for study in studies for row in study.rows()]
-        sweep_table.write(sweep.table, rows)
+        tables.write(sweep.table, rows)
     return len(rows)
 
 
 def _conclude(sweep: Sweep, rows: list[Row]) -> None:
     """Write the best configuration and the figures of what varied."""
     folder, config = sweep.workdir, sweep.config
-    sweep_files.write_best(folder, config, sweep_table.best(rows), sweep.notes)
+    files.write_best(folder, config, tables.best(rows), sweep.notes)
     columns = {
         name: np.array(column)
         for name, column in zip(Row._fields, zip(*rows, strict=True), strict=True)
     }
-    varied = [k for k in sweep_figures.SYMBOLS if len(set(columns[k])) > 1]
+    varied = [k for k in figures.SYMBOLS if len(set(columns[k])) > 1]
     note = f"{config.method}, {sweep.notes[0]}; {metrics.CONVENTION}"
     for other in ("rho", "lam"):
         if {"zeta", other} <= set(varied):
-            fig = sweep_figures.heat_map(columns, "zeta", other, note)
+            fig = figures.heat_map(columns, "zeta", other, note)
             fig.savefig(folder / f"map_zeta_{other}.png", dpi=110)
     for name in varied:
-        fig = sweep_figures.sensitivity(columns, name, note)
+        fig = figures.sensitivity(columns, name, note)
         fig.savefig(folder / f"sensitivity_{name}.png", dpi=110)
 
 
@@ -145,7 +136,7 @@ def main(config: Config, workdir: str | None) -> None:
       ValueError: with one line, for input that cannot be used.
     """
     folder = Path(workdir or f"runs/sweeps/{config.name}")
-    made = sweep_setup.make(config, folder)
+    made = setup.make(config, folder)
     notes = "\n".join(made.notes)
     sys.stdout.write(f"{notes}\n")
     sys.stdout.flush()  # hours before the end
@@ -154,7 +145,7 @@ def main(config: Config, workdir: str | None) -> None:
         sys.stdout.write("nothing is finished yet; other processes are at work.\n")
         return
     simulated = made.measurements.facts["simulated"]
-    table = sweep_table.text(rows, config.sweep.criterion)
+    table = tables.text(rows, config.sweep.criterion)
     sys.stdout.write(
         f"{config.method}; simulated: {simulated}\n{table}\n"
         f"{notes}\nwritten to {folder}; the best: --config {folder / 'best.py'}\n"

@@ -34,13 +34,13 @@ FENCES = {
         "help_pages.py",
     ),
     "jax_cosmo": ("schedules.py",),
-    "matplotlib": ("figures.py", "sweep_figures.py"),
+    "matplotlib": ("figures.py", "sweeping/figures.py"),
     "jinja2": ("report/",),
     "PIL": ("report/",),
     "safetensors": ("priors.py",),
     "torch": ("foreign.py",),
     "tqdm": ("console.py", "sweep.py", "reconstruct.py", "prepare.py"),
-    "optuna": ("bayesian.py",),
+    "optuna": ("sweeping/bayesian.py",),
     "nibabel": ("data/nifti",),
     "pydicom": ("data/dicom",),
     "ismrmrd": ("data/ismrmrd_files.py",),
@@ -60,7 +60,8 @@ LAYERS = {
     "denoisers": {"types"},
     "analytic": {"types"},
     "sweeps": {"types"},
-    "bayesian": {"sweeps", "locks"},
+    "sweeping/bayesian": {"sweeps", "locks"},
+    "sweeping/figures": set(),
     "locks": set(),
     "devices": set(),
     "training/steps": {"types", "denoisers"},
@@ -78,11 +79,11 @@ LAYERS = {
     "strict_json": set(),
     "packaged": set(),
     "cli": {"__version__"},
-    "sweep_figures": set(),
 }
 """A folder or a module -> the folders and modules that it may import of ours."""
 
 SERVED = {
+    "sweeping": "sweep",
     "training": "train",
 }
 """A folder -> the one command that is made of it; no other module may import it."""

@@ -79,7 +79,8 @@ close(done.images, images(one)[0])
 
 
 SWEEPING = """
-from mgdm_jax import evaluation, sweeps
+from mgdm_jax import sweeps
+from mgdm_jax.sweeping import evaluation
 
 config = test_configs.load(test_configs.ROOT / "mri_brats.py", "smoke")
 config.sampler.n_steps = 2

@@ -13,19 +13,9 @@ from matplotlib import figure
 from test_configs import ROOT, load
 from test_readme import commands as commands_of_readme
 
-from mgdm_jax import (
-    bayesian,
-    evaluation,
-    factory,
-    locks,
-    priors,
-    reconstruction,
-    run,
-    sweep,
-    sweep_setup,
-    sweep_table,
-)
-from mgdm_jax.sweep_table import Row
+from mgdm_jax import factory, locks, priors, reconstruction, run, sweep
+from mgdm_jax.sweeping import bayesian, evaluation, setup, tables
+from mgdm_jax.sweeping.tables import Row
 from mgdm_jax.types import Guidance
 
 FILES = {
@@ -64,7 +54,7 @@ def counted(monkeypatch):
 
         return evaluate
 
-    monkeypatch.setattr(sweep_setup, "evaluator", evaluator)
+    monkeypatch.setattr(setup, "evaluator", evaluator)
     monkeypatch.setattr(figure.Figure, "savefig", lambda _, path, **__: path.touch())
     return asked
 
@@ -78,7 +68,7 @@ def formula(n_steps, zeta, lam, rho, eta):
 
 
 def sweep_into(config, folder):
-    return sweep.run(sweep_setup.make(config, folder))
+    return sweep.run(setup.make(config, folder))
 
 
 def test_rows_are_what_run_gives_in_one_program(config, tmp_path, monkeypatch, capsys):
@@ -97,7 +87,7 @@ def test_rows_are_what_run_gives_in_one_program(config, tmp_path, monkeypatch, c
     # vmap traces once for its shapes; two batches of candidates, two of images.
     assert len(traces) == 1
     assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
-    rows = sweep_table.read(tmp_path / "out" / "sweep.csv")
+    rows = tables.read(tmp_path / "out" / "sweep.csv")
     assert [row.key for row in rows] == [
         (2, zeta, 0.1, rho, 0.85) for zeta in (0.1, 0.5, 1.0) for rho in (0.0, 0.1)
     ]
@@ -132,7 +122,7 @@ def test_killed_half_way_it_gives_the_same_bytes(
     whole = sweep_into(config, tmp_path / "whole")
     assert len(counted) == len(set(counted)) == len(whole) == 12
     counted.clear()
-    write, n_written = sweep_table.write, []
+    write, n_written = tables.write, []
 
     def killed(*arguments):
         if len(n_written) == 4:
@@ -140,9 +130,9 @@ def test_killed_half_way_it_gives_the_same_bytes(
         n_written.append(write(*arguments))
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(sweep_table, "write", killed)
+        patch.setattr(tables, "write", killed)
         sweep_into(config, tmp_path / "killed")
-    assert len(sweep_table.read(tmp_path / "killed" / "sweep.csv")) == 8
+    assert len(tables.read(tmp_path / "killed" / "sweep.csv")) == 8
     del counted[8:]  # evaluated, and lost: written it was not
     assert sweep_into(config, tmp_path / "killed") == whole
     assert len(counted) == len(set(counted)) == 12
@@ -167,11 +157,11 @@ def test_the_folder_of_another_sweep_is_refused(config, tmp_path, counted):
     sweep_into(config, tmp_path / "out")
     before = {p: p.read_bytes() for p in (tmp_path / "out").iterdir()}
     config.sweep.batch_size = 1  # changes nothing
-    sweep_setup.make(config, tmp_path / "out")
+    setup.make(config, tmp_path / "out")
     config.task.acceleration = 8.0
     message = r"another sweep: task\.acceleration is 8\.0, was 4\.0; give another"
     with pytest.raises(ValueError, match=message):
-        sweep_setup.make(config, tmp_path / "out")
+        setup.make(config, tmp_path / "out")
     assert before == {p: p.read_bytes() for p in (tmp_path / "out").iterdir()}
     with pytest.raises(ValueError, match="holds a sweep"):
         run.run(config, tmp_path / "out")
@@ -185,11 +175,11 @@ def test_weights_of_another_training_are_refused(config, tmp_path, counted):
     sweep_into(config, tmp_path / "out")
     priors.save(path, spec, jax.tree.map(lambda v: v + 1, params))
     with pytest.raises(ValueError, match="not those that"):
-        sweep_setup.make(config, tmp_path / "out")
+        setup.make(config, tmp_path / "out")
 
 
 def test_a_second_process_is_refused(config, tmp_path, counted):
-    made = sweep_setup.make(config, tmp_path)
+    made = setup.make(config, tmp_path)
     with locks.present(tmp_path / ".lock") as first:
         assert first.alone
         with pytest.raises(ValueError, match="another process"):
@@ -202,12 +192,12 @@ def test_a_scan_without_a_reference_is_refused(config, tmp_path, monkeypatch):
     bare = type(made.measurements)(**facts)
     monkeypatch.setattr(factory, "build", lambda _: made._replace(measurements=bare))
     with pytest.raises(ValueError, match="no reference to compare with"):
-        sweep_setup.make(config, tmp_path / "out")
+        setup.make(config, tmp_path / "out")
 
 
 def test_warnings_name_the_split_and_what_the_prior_has_met(config, tmp_path, prior):
     config.data.split, config.data.subject = "test", "colin27"
-    notes = sweep_setup.make(config, tmp_path / "out").notes
+    notes = setup.make(config, tmp_path / "out").notes
     assert notes[0] == "chosen on embedded sample: test/colin27, 3 images"
     assert notes[1].startswith("WARNING: this is the test split")
     config.data.split, config.data.subject = "train", "itk_mprage"
@@ -215,7 +205,7 @@ def test_warnings_name_the_split_and_what_the_prior_has_met(config, tmp_path, pr
     spec.training["met"] = "itk_mprage"
     config.prior.path = str(tmp_path / "met.safetensors")
     priors.save(config.prior.path, spec, params)
-    notes = sweep_setup.make(config, tmp_path / "out").notes
+    notes = setup.make(config, tmp_path / "out").notes
     assert "was trained on itk_mprage" in notes[1] and len(notes) == 2
 
 
@@ -228,7 +218,7 @@ def test_the_readme_s_command_and_run_on_its_best(prior, tmp_path):
     assert done.code == 0, done.err
     assert "candidate/s" in done.err or "s/candidate" in done.err
     table = tmp_path / "runs" / "sweep" / "sweep.csv"
-    best = sweep_table.best(sweep_table.read(table))
+    best = tables.best(tables.read(table))
     words = ["--config=runs/sweep/best.py", "--workdir=run"]
     done = command_server.run("run", *words, cwd=tmp_path)
     assert done.code == 0, done.err
@@ -266,20 +256,20 @@ def test_a_killed_study_goes_on_as_if_nothing_had_been(
     assert len(set(counted)) == 13
     first, second = (tmp_path / x / "sweep.csv" for x in ("whole", "killed"))
     assert first.read_bytes() == second.read_bytes()
-    best = sweep_table.best(whole)
+    best = tables.best(whole)
     assert best.zeta == pytest.approx(0.3, rel=0.5) and best.rho < 0.1
 
 
 def test_processes_share_a_study(bayesian_config, tmp_path, counted):
     """Threads here: a lock of one open file excludes every other."""
     bayesian_config.sweep.n_steps = (2, 3)
-    made = [sweep_setup.make(bayesian_config, tmp_path / "out") for _ in range(2)]
+    made = [setup.make(bayesian_config, tmp_path / "out") for _ in range(2)]
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        tables = list(pool.map(sweep.run, made))
+        found = list(pool.map(sweep.run, made))
     assert len(counted) == len(set(counted)) == 26
-    rows = sweep_table.read(tmp_path / "out" / "sweep.csv")
+    rows = tables.read(tmp_path / "out" / "sweep.csv")
     assert sorted(row.key for row in rows) == sorted(counted)
-    assert rows in tables
+    assert rows in found
 
 
 def test_without_optuna_it_is_said_what_to_install(config, tmp_path, monkeypatch):
@@ -295,4 +285,4 @@ def test_without_optuna_it_is_said_what_to_install(config, tmp_path, monkeypatch
 def test_a_batch_of_as_many_images_as_fit_is_for_run(config, tmp_path):
     config.sampler.batch_size = 0
     with pytest.raises(ValueError, match="is for `run`; give a number"):
-        sweep_setup.make(config, tmp_path / "out")
+        setup.make(config, tmp_path / "out")

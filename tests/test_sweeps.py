@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mgdm_jax import defaults, search_space, sweeps
+from mgdm_jax import defaults, sweeps
+from mgdm_jax.sweeping import search_space
 from mgdm_jax.sweeps import Numbers
 
 RANGES = {"zeta": (0.01, 100.0), "lam": (0.5,), "rho": (0.0, 2.0), "eta": (0.2, 1.0)}

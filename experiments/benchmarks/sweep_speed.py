@@ -20,8 +20,8 @@ import jax
 from absl import app, flags
 
 from experiments import tiny_prior
-from mgdm_jax import sweep_table
-from mgdm_jax.sweep_table import Row
+from mgdm_jax.sweeping import tables
+from mgdm_jax.sweeping.tables import Row
 
 ZETA, LAM, RHO = (0.25, 0.5, 1.0, 2.0), (1e-3, 1e-2), (0.0, 0.02)
 TOLERANCE = {"psnr_mean": 0.01, "ssim_mean": 1e-3}
@@ -64,7 +64,7 @@ def one_round(folder: Path, cache: Path, words: list[str], n_sets: int) -> list[
     ]
     swept.append(f"--config.sweep.batch_size={n_sets}")
     sweep = command("sweep", folder / "sweep", cache, [*words, *swept])
-    for index, row in enumerate(sweep_table.read(folder / "sweep" / "sweep.csv")):
+    for index, row in enumerate(tables.read(folder / "sweep" / "sweep.csv")):
         compare(row, json.loads((folder / f"{index}" / "metrics.json").read_text()))
     return [runs, sweep]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments import tiny_prior
-from mgdm_jax import sweep_table
+from mgdm_jax.sweeping import tables
 from mgdm_jax.training import checkpoints
 
 N_STEPS, N_CANDIDATES, N_VOLUMES, N_IMAGES = 60, 24, 12, 16
@@ -148,7 +148,7 @@ def saved_steps(folder: Path) -> int:
 
 def table_rows(folder: Path) -> int:
     """Return the rows of a sweep's table."""
-    return len(sweep_table.read(folder / "out" / "sweep.csv"))
+    return len(tables.read(folder / "out" / "sweep.csv"))
 
 
 def prepared_volumes(folder: Path) -> int:

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from mgdm_jax import bayesian
+from mgdm_jax.sweeping import bayesian
 
 EXCEPTED = ("seconds", "git")
 """Columns and keys that tell wall time, and whether somebody edits this repository."""

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from helpers import random_image
 
-from mgdm_jax import defaults, holding_out, measurements
+from mgdm_jax import defaults, measurements
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import fourier, inpainting, masks, radon, sense
+from mgdm_jax.sweeping import holding_out
 
 SIZE = (24, 32)
 

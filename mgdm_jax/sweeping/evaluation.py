@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import criteria, devices, metrics, reconstruction
+from mgdm_jax import devices, metrics, reconstruction
 from mgdm_jax.factory import Prior, Sampler
 from mgdm_jax.measurements import Measurements
+from mgdm_jax.sweeping import criteria
 from mgdm_jax.types import Array, Guidance, Params, Problem
 
 

@@ -7,8 +7,9 @@ from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 
-from mgdm_jax import aside, criteria, metrics
-from mgdm_jax.evaluation import Outcome
+from mgdm_jax import aside, metrics
+from mgdm_jax.sweeping import criteria
+from mgdm_jax.sweeping.evaluation import Outcome
 from mgdm_jax.sweeps import Numbers
 
 SHOWN = 10

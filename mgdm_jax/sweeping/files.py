@@ -7,20 +7,13 @@ from typing import Any
 
 import jax
 
-from mgdm_jax import (
-    aside,
-    criteria,
-    defaults,
-    fingerprints,
-    priors,
-    results,
-    sweep_table,
-)
+from mgdm_jax import aside, defaults, fingerprints, priors, results
 from mgdm_jax.data import prepared
 from mgdm_jax.defaults import Config
 from mgdm_jax.factory import Prior
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.sweep_table import Row
+from mgdm_jax.sweeping import criteria, tables
+from mgdm_jax.sweeping.tables import Row
 
 TABLE = "sweep.csv"
 
@@ -44,7 +37,7 @@ def check(workdir: Path, config: Config) -> None:
         raise ValueError(f"{workdir} is a file; give a folder as --workdir.")
     if (workdir / "metrics.json").exists():
         raise ValueError(f"{workdir} holds a finished run; give another --workdir.")
-    sweep_table.read(workdir / TABLE)
+    tables.read(workdir / TABLE)
     before = _read_json(workdir / "config.json")
     if before is None:
         if (workdir / TABLE).exists():

@@ -11,8 +11,9 @@ import tiny
 from helpers import random_image
 from test_configs import ROOT
 
-from mgdm_jax import criteria, metrics, sweep_table
+from mgdm_jax import metrics
 from mgdm_jax.operators import linalg
+from mgdm_jax.sweeping import criteria, tables
 from mgdm_jax.types import Guidance, Problem
 
 SIGMA = 0.3
@@ -132,7 +133,7 @@ def test_a_scan_without_references_is_swept(scan, folder, words):
     done = sweep_of(scan, out, f"--config.sweep.criterion={words[0]}", *words[1:])
     assert done.code == 0, done.err
     assert f"by {words[0]}: no reference was looked at" in done.out
-    rows = sweep_table.read(out / "sweep.csv")
+    rows = tables.read(out / "sweep.csv")
     assert len(rows) == 2 and all(np.isfinite(row.merit) for row in rows)
     assert all(np.isnan(row.psnr_mean) for row in rows)
     assert (out / "sensitivity_lam.png").exists()

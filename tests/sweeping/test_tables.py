@@ -4,14 +4,9 @@ import numpy as np
 import pytest
 from test_sweep import formula
 
-from mgdm_jax import (
-    evaluation,
-    metrics,
-    sweep_figures,
-    sweep_table,
-    sweeps,
-)
-from mgdm_jax.sweep_table import Row
+from mgdm_jax import metrics, sweeps
+from mgdm_jax.sweeping import evaluation, figures, tables
+from mgdm_jax.sweeping.tables import Row
 
 
 def columns(rows):
@@ -26,19 +21,19 @@ def test_maps_are_the_best_over_the_rest():
         for rho in (0.0, 0.1)
         for eta in (0.5, 1.0)
     ]
-    fig = sweep_figures.heat_map(columns(rows), "zeta", "rho", "note")
+    fig = figures.heat_map(columns(rows), "zeta", "rho", "note")
     shown = [ax for ax in fig.axes if ax.images]
     assert [ax.get_title().split(",")[0] for ax in shown] == ["PSNR / dB", "SSIM"]
     want = [[zeta + rho + 1.0 for zeta in (0.1, 1.0, 10.0)] for rho in (0.0, 0.1)]
     np.testing.assert_allclose(shown[1].images[0].get_array(), want)
     assert [t.get_text() for t in shown[0].get_xticklabels()] == ["0.1", "1", "10"]
-    scattered = sweep_figures.heat_map(columns(rows[:3]), "rho", "eta")
+    scattered = figures.heat_map(columns(rows[:3]), "rho", "eta")
     assert not any(ax.images for ax in scattered.axes)
 
 
 def test_sensitivity_around_the_best_row():
     rows = [formula(20, z, 0.1, r, 1.0) for z in (0.1, 0.3, 1.0) for r in (0.0, 0.1, 1)]
-    fig = sweep_figures.sensitivity(columns(rows), "rho")
+    fig = figures.sensitivity(columns(rows), "rho")
     lines = {line.get_label(): line for line in fig.axes[0].get_lines()}
     x, y = lines["rest as in the best row"].get_data()
     np.testing.assert_array_equal(x, [0, 0.1, 1])
@@ -56,7 +51,7 @@ def test_blank_references_have_no_part_in_the_means():
     )
     numbers = [sweeps.Numbers(0.1, 0.2, 0.3, eta) for eta in (0.4, 0.5)]
     seen = np.array([True, False, True])
-    first, second = sweep_table.rows_of(numbers, 20, 40, outcome, seen)
+    first, second = tables.rows_of(numbers, 20, 40, outcome, seen)
     assert first == Row(20, 0.1, 0.2, 0.3, 0.4, 25, 5, 0.625, 0.125, 2, 40, 0.5, 2)
     assert second.key == (20, *numbers[1]) and second.psnr_mean == 10
     assert second.merit == -np.inf
@@ -64,9 +59,9 @@ def test_blank_references_have_no_part_in_the_means():
 
 def test_a_damaged_table_is_named(tmp_path):
     path = tmp_path / "sweep.csv"
-    sweep_table.write(path, [formula(5, 0.1, 0.1, 0.0, 1.0)])
-    assert sweep_table.read(path) == [formula(5, 0.1, 0.1, 0.0, 1.0)]
+    tables.write(path, [formula(5, 0.1, 0.1, 0.0, 1.0)])
+    assert tables.read(path) == [formula(5, 0.1, 0.1, 0.0, 1.0)]
     assert path.read_text().startswith("n_steps,zeta,lam,rho,eta,psnr_mean,")
     path.write_text("image,psnr\n1,2\n")
     with pytest.raises(ValueError, match="no table of a sweep"):
-        sweep_table.read(path)
+        tables.read(path)

@@ -8,23 +8,19 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from mgdm_jax import (
-    bayesian,
-    criteria,
-    devices,
-    evaluation,
-    factory,
-    holding_out,
-    methods,
-    ranges,
-    search_space,
-    sweep_files,
-    sweep_table,
-    sweeps,
-)
+from mgdm_jax import devices, factory, methods, ranges, sweeps
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.sweep_table import Row
+from mgdm_jax.sweeping import (
+    bayesian,
+    criteria,
+    evaluation,
+    files,
+    holding_out,
+    search_space,
+    tables,
+)
+from mgdm_jax.sweeping.tables import Row
 
 EvaluateFn = Callable[[Sequence[sweeps.Numbers]], list[Row]]
 """Candidates -> their rows."""
@@ -60,7 +56,7 @@ class Sweep:
     @property
     def table(self) -> Path:
         """The file of the rows."""
-        return self.workdir / sweep_files.TABLE
+        return self.workdir / files.TABLE
 
     @property
     def turn(self) -> Path:
@@ -83,7 +79,7 @@ def make(config: Config, workdir: Path) -> Sweep:
     space = search_space.read(config)
     if config.sweep.strategy == "bayesian":
         bayesian.require()
-    sweep_files.check(workdir, config)
+    files.check(workdir, config)
     prior, measurements, _ = factory.build(config)
     _check_criterion(config, measurements)
     held_out = None
@@ -97,8 +93,8 @@ def make(config: Config, workdir: Path) -> Sweep:
         measurements=measurements,
         held_out=held_out,
         samplers={n: factory.make(prior, _at(config, n)) for n in space.n_steps},
-        inputs=sweep_files.check_inputs(workdir, prior, measurements),
-        notes=sweep_files.provenance(config, measurements),
+        inputs=files.check_inputs(workdir, prior, measurements),
+        notes=files.provenance(config, measurements),
     )
 
 
@@ -150,7 +146,7 @@ def evaluator(sweep: Sweep, n_steps: int, size: int) -> EvaluateFn:
 
     def rows_of(candidates: Sequence[sweeps.Numbers]) -> list[Row]:
         outcome = evaluate(sweeps.stack(candidates))
-        return sweep_table.rows_of(candidates, n_steps, nfe, outcome, seen)
+        return tables.rows_of(candidates, n_steps, nfe, outcome, seen)
 
     return rows_of
 

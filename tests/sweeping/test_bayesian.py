@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mgdm_jax import bayesian
+from mgdm_jax.sweeping import bayesian
 
 optuna = pytest.importorskip("optuna")
 
