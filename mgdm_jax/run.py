@@ -32,23 +32,20 @@ from ml_collections import config_flags
 
 from mgdm_jax import (
     aside,
-    batch_sizes,
     commands,
     console,
     factory,
     hyperparameters,
     methods,
     packaged,
-    parts,
     posterior,
-    processes,
     ranges,
     reconstruction,
     results,
-    resumable,
 )
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
+from mgdm_jax.running import batch_sizes, parts, processes, resumable
 
 
 def run(

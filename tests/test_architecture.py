@@ -60,6 +60,7 @@ LAYERS = {
     "denoisers": {"types"},
     "analytic": {"types"},
     "sweeps": {"types"},
+    "running/processes": set(),
     "sweeping/bayesian": {"sweeps", "locks"},
     "sweeping/figures": set(),
     "locks": set(),
@@ -83,6 +84,7 @@ LAYERS = {
 """A folder or a module -> the folders and modules that it may import of ours."""
 
 SERVED = {
+    "running": "run",
     "sweeping": "sweep",
     "training": "train",
 }

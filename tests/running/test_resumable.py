@@ -13,9 +13,10 @@ import pytest
 import tiny
 from test_configs import ROOT, load
 
-from mgdm_jax import batch_sizes, parts, processes, resumable, run
+from mgdm_jax import run
 from mgdm_jax.console import Console
 from mgdm_jax.data import hdf5
+from mgdm_jax.running import batch_sizes, processes, resumable
 
 SIZE, N_IMAGES = 32, 3
 NUMBERS = {"zeta": 0.1, "lam": 0.1, "rho": 0.01}
@@ -150,7 +151,7 @@ def test_two_processes_give_the_bits_of_one(folder, whole):
     ]
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": str(Path(parts.__file__).parents[1]),
+        "PYTHONPATH": str(Path(run.__file__).parents[1]),
         "MGDM_JAX_CACHE": str(folder / "cache"),
     }
     started = [

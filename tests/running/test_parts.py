@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from mgdm_jax import parts
-from mgdm_jax.parts import Part
 from mgdm_jax.posterior import Job
 from mgdm_jax.reconstruction import Reconstruction
+from mgdm_jax.running import parts
+from mgdm_jax.running.parts import Part
 from mgdm_jax.types import StepInfo
 
 FACTS = {"config": {"method": "mgdm", "sampler": {"seed": 0}}, "weights": "abc"}

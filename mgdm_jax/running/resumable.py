@@ -17,10 +17,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mgdm_jax import console, parts, posterior, processes
-from mgdm_jax.parts import Part, Parts
+from mgdm_jax import console, posterior
 from mgdm_jax.posterior import Job, JobFn
 from mgdm_jax.reconstruction import Reconstruction
+from mgdm_jax.running import parts, processes
+from mgdm_jax.running.parts import Part, Parts
 
 GLANCE_S = 0.2
 """Seconds between two looks at what other processes have left."""

@@ -6,7 +6,8 @@ import pytest
 import tiny
 from test_configs import ROOT, load
 
-from mgdm_jax import batch_sizes, factory, hyperparameters
+from mgdm_jax import factory, hyperparameters
+from mgdm_jax.running import batch_sizes
 
 MB = 2**20
 

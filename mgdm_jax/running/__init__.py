@@ -1,0 +1,1 @@
+"""What `run` is made of: batches of a size that fits, kept, resumed and shared."""
