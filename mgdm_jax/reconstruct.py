@@ -34,11 +34,9 @@ from mgdm_jax import (
     factory,
     hyperparameters,
     methods,
-    outputs,
     posterior,
     ranges,
     results,
-    scan_report,
     scans,
     tuned,
 )
@@ -46,6 +44,7 @@ from mgdm_jax.data import hdf5, nifti_files, scan_arrays
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import masks
+from mgdm_jax.reconstructing import outputs, scan_report
 from mgdm_jax.report import page
 
 

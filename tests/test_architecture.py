@@ -84,6 +84,7 @@ LAYERS = {
 """A folder or a module -> the folders and modules that it may import of ours."""
 
 SERVED = {
+    "reconstructing": "reconstruct",
     "running": "run",
     "sweeping": "sweep",
     "training": "train",

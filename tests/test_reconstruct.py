@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import tiny
 
-from mgdm_jax import defaults, factory, outputs, posterior, reconstruct
+from mgdm_jax import defaults, factory, posterior, reconstruct
 from mgdm_jax.data import samples, scan_arrays
 from mgdm_jax.operators import masks
+from mgdm_jax.reconstructing import outputs
 from mgdm_jax.types import Guidance
 
 

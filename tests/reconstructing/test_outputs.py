@@ -7,10 +7,11 @@ import numpy as np
 import pydicom
 import pytest
 
-from mgdm_jax import outputs, posterior
+from mgdm_jax import posterior
 from mgdm_jax.data import geometry, hdf5, resize
 from mgdm_jax.data.geometry import Geometry
 from mgdm_jax.measurements import Measurements
+from mgdm_jax.reconstructing import outputs
 
 N, H, W = grids.SHAPE
 GRID = Geometry(geometry.flipped(grids.oblique_ras()), grids.SHAPE, 2.0)
