@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from mgdm_jax import aside, commands, foreign, priors
+from mgdm_jax import aside, commands, priors
+from mgdm_jax.converting import foreign, infer, names, presets
 from mgdm_jax.data import blame
-from mgdm_jax.networks import infer, names, presets
 from mgdm_jax.networks.unet import UNetConfig
 from mgdm_jax.types import Params
 

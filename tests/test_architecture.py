@@ -38,7 +38,7 @@ FENCES = {
     "jinja2": ("report/",),
     "PIL": ("report/",),
     "safetensors": ("priors.py",),
-    "torch": ("foreign.py",),
+    "torch": ("converting/foreign.py",),
     "tqdm": ("console.py", "sweep.py", "reconstruct.py", "prepare.py"),
     "optuna": ("sweeping/bayesian.py",),
     "nibabel": ("data/nifti",),
@@ -60,6 +60,9 @@ LAYERS = {
     "denoisers": {"types"},
     "analytic": {"types"},
     "sweeps": {"types"},
+    "converting/infer": {"types", "networks"},
+    "converting/names": {"types", "networks"},
+    "converting/presets": {"types", "networks"},
     "running/processes": set(),
     "sweeping/bayesian": {"sweeps", "locks"},
     "sweeping/figures": set(),
@@ -84,6 +87,7 @@ LAYERS = {
 """A folder or a module -> the folders and modules that it may import of ours."""
 
 SERVED = {
+    "converting": "convert",
     "reconstructing": "reconstruct",
     "running": "run",
     "sweeping": "sweep",

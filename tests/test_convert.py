@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from mgdm_jax import convert, factory, foreign, priors
-from mgdm_jax.networks import infer, names, presets, unet
+from mgdm_jax import convert, factory, priors
+from mgdm_jax.converting import foreign, infer, names, presets
+from mgdm_jax.networks import unet
 
 PRESETS = (
     "ffhq_10m",

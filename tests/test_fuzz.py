@@ -35,7 +35,8 @@ from fuzz_files import (
     write_torch,
 )
 
-from mgdm_jax import foreign, priors
+from mgdm_jax import priors
+from mgdm_jax.converting import foreign
 from mgdm_jax.data import (
     arrays,
     dicom_files,

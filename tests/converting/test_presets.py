@@ -6,7 +6,8 @@ import math
 import jax
 import pytest
 
-from mgdm_jax.networks import presets, unet
+from mgdm_jax.converting import presets
+from mgdm_jax.networks import unet
 
 # name -> (channels, base width, residual blocks, levels with attention, classes),
 # then the published number of tensors and of parameters.

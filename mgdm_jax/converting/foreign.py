@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from mgdm_jax import priors
+from mgdm_jax.converting import infer, names
 from mgdm_jax.data import blame
-from mgdm_jax.networks import infer, names, unet
+from mgdm_jax.networks import unet
 from mgdm_jax.networks.unet import UNetConfig
 from mgdm_jax.types import Params
 
@@ -90,7 +91,7 @@ def convert(
     Args:
       tensors: of the checkpoint.
       network: how it is built.
-      name_of: our name -> theirs, of `networks.names`.
+      name_of: our name -> theirs, of `names`.
 
     Raises:
       ValueError: naming a tensor that is missing, left over, or of another shape.
