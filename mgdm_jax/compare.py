@@ -13,7 +13,8 @@ from pathlib import Path
 
 from absl import flags
 
-from mgdm_jax import aside, commands
+from mgdm_jax import aside
+from mgdm_jax.commands import launch
 from mgdm_jax.report import finished, page
 
 
@@ -64,7 +65,7 @@ def cli() -> None:
         compare(folders, path)
         sys.stdout.write(f"wrote {path}\n")
 
-    commands.start(main, n_words=None, words="workdirs of finished runs")
+    launch.start(main, n_words=None, words="workdirs of finished runs")
 
 
 if __name__ == "__main__":

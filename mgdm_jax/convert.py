@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from mgdm_jax import aside, commands, priors
+from mgdm_jax import aside, priors
+from mgdm_jax.commands import launch
 from mgdm_jax.converting import foreign, infer, names, presets
 from mgdm_jax.data import blame
 from mgdm_jax.networks.unet import UNetConfig
@@ -160,7 +161,7 @@ def cli() -> None:
         path = _run(words[0], flags.FLAGS)
         sys.stdout.write(f"wrote {path}\n")
 
-    commands.start(main, n_words=1, words="one checkpoint")
+    launch.start(main, n_words=1, words="one checkpoint")
 
 
 if __name__ == "__main__":

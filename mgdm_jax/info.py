@@ -14,7 +14,8 @@ from pathlib import Path
 
 import jax
 
-from mgdm_jax import __version__, commands, packaged, priors
+from mgdm_jax import __version__, priors
+from mgdm_jax.commands import launch, packaged
 from mgdm_jax.operators import spectrum
 
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy")
@@ -72,7 +73,7 @@ def cli() -> None:
         del words
         sys.stdout.write(text())
 
-    commands.start(main, n_words=0)
+    launch.start(main, n_words=0)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ from typing import Any
 from absl import flags
 from tqdm import tqdm
 
-from mgdm_jax import aside, commands
+from mgdm_jax import aside
+from mgdm_jax.commands import launch
 from mgdm_jax.data import fastmri, jobs, prepared, readers, volumes
 
 SHARES = ("train=0.8", "validation=0.1", "test=0.1")
@@ -286,7 +287,7 @@ def cli() -> None:
     """Define the flags and prepare; here, so that importing this defines none."""
     _define_flags()
 
-    commands.start(
+    launch.start(
         lambda words: sys.stdout.write(_run(words[0], flags.FLAGS)),
         n_words=1,
         words=f"one data set of {', '.join(readers.NAMES)}",

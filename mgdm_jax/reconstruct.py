@@ -29,17 +29,16 @@ from absl import flags
 from tqdm import tqdm
 
 from mgdm_jax import (
-    commands,
     defaults,
     factory,
     hyperparameters,
     methods,
     posterior,
-    ranges,
     results,
     scans,
     tuned,
 )
+from mgdm_jax.commands import launch, ranges
 from mgdm_jax.data import hdf5, nifti_files, scan_arrays
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
@@ -190,7 +189,7 @@ def cli() -> None:
     """Define the flags and reconstruct; here, so that importing this defines none."""
     _define_flags()
 
-    commands.start(lambda _: _run(flags.FLAGS), n_words=0)
+    launch.start(lambda _: _run(flags.FLAGS), n_words=0)
 
 
 if __name__ == "__main__":

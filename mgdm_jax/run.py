@@ -32,17 +32,14 @@ from ml_collections import config_flags
 
 from mgdm_jax import (
     aside,
-    commands,
-    console,
     factory,
     hyperparameters,
     methods,
-    packaged,
     posterior,
-    ranges,
     reconstruction,
     results,
 )
+from mgdm_jax.commands import console, launch, packaged, ranges
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.running import batch_sizes, parts, processes, resumable
@@ -182,15 +179,15 @@ def cli() -> None:
     joining = _define_processes()
     flags.mark_flag_as_required("config")
     talking = console.define_flags()
-    commands.keep_compilations()
+    launch.keep_compilations()
 
     def start(words: list[str]) -> None:
         del words
-        commands.check_kind(config.value, "sampler", "train")
+        launch.check_kind(config.value, "sampler", "train")
         joining()
         main(config.value, workdir.value, to=talking())
 
-    commands.start(start, n_words=0)
+    launch.start(start, n_words=0)
 
 
 def _define_processes() -> Callable[[], None]:

@@ -21,7 +21,8 @@ from absl import flags
 from ml_collections import config_flags
 from tqdm import tqdm
 
-from mgdm_jax import commands, locks, metrics, sweeps
+from mgdm_jax import locks, metrics, sweeps
+from mgdm_jax.commands import launch
 from mgdm_jax.defaults import Config
 from mgdm_jax.sweeping import bayesian, figures, files, setup, tables
 from mgdm_jax.sweeping.setup import Sweep
@@ -161,14 +162,14 @@ def cli() -> None:
         "workdir", None, "Where to write, and go on; default runs/sweeps/<config>."
     )
     flags.mark_flag_as_required("config")
-    commands.keep_compilations()
+    launch.keep_compilations()
 
     def start(words: list[str]) -> None:
         del words
-        commands.check_kind(config.value, "sampler", "train")
+        launch.check_kind(config.value, "sampler", "train")
         main(config.value, workdir.value)
 
-    commands.start(start, n_words=0)
+    launch.start(start, n_words=0)
 
 
 if __name__ == "__main__":

@@ -24,16 +24,8 @@ import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from mgdm_jax import (
-    commands,
-    console,
-    devices,
-    factory,
-    figures,
-    packaged,
-    priors,
-    ranges,
-)
+from mgdm_jax import devices, factory, figures, priors
+from mgdm_jax.commands import console, launch, packaged, ranges
 from mgdm_jax.data import pipelines
 from mgdm_jax.defaults import Config
 from mgdm_jax.networks import unet
@@ -260,7 +252,7 @@ def cli() -> None:
 
     def main(words: list[str]) -> None:
         del words
-        commands.check_kind(config.value, "train", "run")
+        launch.check_kind(config.value, "train", "run")
         # orbax reports every save in a dozen lines.
         logging.getLogger("absl").setLevel(logging.WARNING)
         folder = Path(workdir.value or f"runs/priors/{config.value.name}")
@@ -276,7 +268,7 @@ def cli() -> None:
         facts = {"prior": str(path), "steps_taken": max(wanted - before, 0)}
         to.event("result", facts, text, brief=f"{path}\n")
 
-    commands.start(main, n_words=0)
+    launch.start(main, n_words=0)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ FENCES = {
     "h5py": ("data/",),
     "ml_collections": ("defaults.py", "run.py", "sweep.py", "train.py"),
     "absl": (
-        "commands.py",
+        "commands/console.py",
+        "commands/help_pages.py",
+        "commands/launch.py",
         "compare.py",
         "run.py",
         "sweep.py",
@@ -30,8 +32,6 @@ FENCES = {
         "convert.py",
         "reconstruct.py",
         "prepare.py",
-        "console.py",
-        "help_pages.py",
     ),
     "jax_cosmo": ("schedules.py",),
     "matplotlib": ("figures.py", "sweeping/figures.py"),
@@ -39,7 +39,7 @@ FENCES = {
     "PIL": ("report/",),
     "safetensors": ("priors.py",),
     "torch": ("converting/foreign.py",),
-    "tqdm": ("console.py", "sweep.py", "reconstruct.py", "prepare.py"),
+    "tqdm": ("commands/console.py", "sweep.py", "reconstruct.py", "prepare.py"),
     "optuna": ("sweeping/bayesian.py",),
     "nibabel": ("data/nifti",),
     "pydicom": ("data/dicom",),
@@ -81,7 +81,8 @@ LAYERS = {
         *("metrics", "conventions", "figures"),
     },
     "strict_json": set(),
-    "packaged": set(),
+    "commands/packaged": set(),
+    "commands/ranges": {"defaults"},
     "cli": {"__version__"},
 }
 """A folder or a module -> the folders and modules that it may import of ours."""

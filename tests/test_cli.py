@@ -14,7 +14,8 @@ import pytest
 import tiny
 from absl import flags
 
-from mgdm_jax import cli, console, defaults, help_pages, info, priors, results, run
+from mgdm_jax import cli, defaults, info, priors, results, run
+from mgdm_jax.commands import console, help_pages
 
 ROOT = Path(__file__).parents[1]
 ALONE = """
@@ -63,7 +64,7 @@ def test_every_command_is_in_the_list():
     started = {
         path.stem
         for path in (ROOT / "mgdm_jax").glob("*.py")
-        if "commands.start(" in path.read_text()
+        if "launch.start(" in path.read_text()
     }
     assert started == set(cli.COMMANDS)
 

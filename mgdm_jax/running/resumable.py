@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mgdm_jax import console, posterior
+from mgdm_jax import posterior
+from mgdm_jax.commands import console
 from mgdm_jax.posterior import Job, JobFn
 from mgdm_jax.reconstruction import Reconstruction
 from mgdm_jax.running import parts, processes

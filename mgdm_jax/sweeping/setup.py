@@ -8,7 +8,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from mgdm_jax import devices, factory, methods, ranges, sweeps
+from mgdm_jax import devices, factory, methods, sweeps
+from mgdm_jax.commands import ranges
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.sweeping import (

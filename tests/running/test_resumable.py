@@ -14,7 +14,7 @@ import tiny
 from test_configs import ROOT, load
 
 from mgdm_jax import run
-from mgdm_jax.console import Console
+from mgdm_jax.commands.console import Console
 from mgdm_jax.data import hdf5
 from mgdm_jax.running import batch_sizes, processes, resumable
 

@@ -10,9 +10,9 @@ import pytest
 import test_configs
 
 import mgdm_jax
-from mgdm_jax import packaged
+from mgdm_jax.commands import packaged
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NAMES = (*packaged.tasks(), *packaged.trainings())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 

@@ -1,4 +1,4 @@
-"""What the commands share."""
+"""The start of a command: its words, its flags, what it says of bad input."""
 
 import contextlib
 import logging
@@ -11,7 +11,7 @@ from typing import Any
 
 from absl import app, flags
 
-from mgdm_jax import help_pages, packaged
+from mgdm_jax.commands import help_pages, packaged
 
 _OF_FIELDS = (AttributeError, LookupError, TypeError)
 """What ml_collections raises for a field that there is not."""

@@ -7,7 +7,7 @@ in `configs/` beside the package, which is their source.
 import difflib
 from pathlib import Path, PurePath
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 
 
 def folder() -> Path:

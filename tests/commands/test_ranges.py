@@ -3,7 +3,8 @@
 import pytest
 from bad_input import CONFIGS, check_refused, run_sample
 
-from mgdm_jax import defaults, ranges
+from mgdm_jax import defaults
+from mgdm_jax.commands import ranges
 
 TRAINING = [
     ("train.n_steps", -1, "train.n_steps must be at least 1"),
