@@ -13,9 +13,9 @@ from pathlib import Path
 
 from absl import flags
 
-from mgdm_jax import aside
 from mgdm_jax.commands import launch
 from mgdm_jax.report import finished, page
+from mgdm_jax.storage import aside
 
 
 def compare(folders: Sequence[Path], out: Path) -> None:

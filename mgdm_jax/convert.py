@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from mgdm_jax import aside, priors
+from mgdm_jax import priors
 from mgdm_jax.commands import launch
 from mgdm_jax.converting import foreign, infer, names, presets
 from mgdm_jax.data import blame
 from mgdm_jax.networks.unet import UNetConfig
+from mgdm_jax.storage import aside
 from mgdm_jax.types import Params
 
 SOURCES = ("guided-diffusion", "diffusers")

@@ -29,9 +29,9 @@ from typing import Any
 from absl import flags
 from tqdm import tqdm
 
-from mgdm_jax import aside
 from mgdm_jax.commands import launch
 from mgdm_jax.data import fastmri, jobs, prepared, readers, volumes
+from mgdm_jax.storage import aside
 
 SHARES = ("train=0.8", "validation=0.1", "test=0.1")
 

@@ -18,10 +18,10 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import DTypeLike
 
-from mgdm_jax import aside
 from mgdm_jax.data import blame
 from mgdm_jax.networks import unet
 from mgdm_jax.networks.config import UNetConfig
+from mgdm_jax.storage import aside
 from mgdm_jax.types import Params
 
 FLOATS = ("F64", "F32", "F16")

@@ -11,13 +11,14 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from mgdm_jax import aside, conventions, figures, methods, metrics, strict_json
+from mgdm_jax import conventions, figures, methods, metrics
 from mgdm_jax.data import hdf5
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.reconstruction import Reconstruction, scores, watched
 from mgdm_jax.report import cautions, finished, page
 from mgdm_jax.samplers import loop
+from mgdm_jax.storage import aside, strict_json
 
 BASELINES = {
     "mri_real": "Zero-filled",

@@ -31,7 +31,6 @@ from absl import flags
 from ml_collections import config_flags
 
 from mgdm_jax import (
-    aside,
     factory,
     hyperparameters,
     methods,
@@ -43,6 +42,7 @@ from mgdm_jax.commands import console, launch, packaged, ranges
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.running import batch_sizes, parts, processes, resumable
+from mgdm_jax.storage import aside
 
 
 def run(

@@ -21,9 +21,10 @@ from absl import flags
 from ml_collections import config_flags
 from tqdm import tqdm
 
-from mgdm_jax import locks, metrics, sweeps
+from mgdm_jax import metrics, sweeps
 from mgdm_jax.commands import launch
 from mgdm_jax.defaults import Config
+from mgdm_jax.storage import locks
 from mgdm_jax.sweeping import bayesian, figures, files, setup, tables
 from mgdm_jax.sweeping.setup import Sweep
 from mgdm_jax.sweeping.tables import Row

@@ -96,7 +96,7 @@ import pathlib
 import signal
 import sys
 
-from mgdm_jax import aside, prepare
+from mgdm_jax import prepare
 
 replace, left = os.replace, int(sys.argv.pop())
 

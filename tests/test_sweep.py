@@ -13,7 +13,8 @@ from matplotlib import figure
 from test_configs import ROOT, load
 from test_readme import commands as commands_of_readme
 
-from mgdm_jax import factory, locks, priors, reconstruction, run, sweep
+from mgdm_jax import factory, priors, reconstruction, run, sweep
+from mgdm_jax.storage import locks
 from mgdm_jax.sweeping import bayesian, evaluation, setup, tables
 from mgdm_jax.sweeping.tables import Row
 from mgdm_jax.types import Guidance

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from experiments.killing.jobs import Job
-from mgdm_jax import aside
+from mgdm_jax.storage import aside
 
 ROOT = Path(__file__).parents[2]
 

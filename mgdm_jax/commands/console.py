@@ -13,7 +13,7 @@ from typing import Any
 from absl import flags
 from tqdm import tqdm
 
-from mgdm_jax import strict_json
+from mgdm_jax.storage import strict_json
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import h5py
 
-from mgdm_jax import aside
+from mgdm_jax.storage import aside
 
 
 @contextlib.contextmanager

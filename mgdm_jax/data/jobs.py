@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from mgdm_jax import aside
 from mgdm_jax.data import fastmri, hdf5, prepared, readers, volumes
+from mgdm_jax.storage import aside
 
 PLAN = "manifest.json"
 """In the folder of parts: the manifest, from before the parts are merged."""

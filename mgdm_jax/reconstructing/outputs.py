@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mgdm_jax import __version__, aside, figures, posterior
+from mgdm_jax import __version__, figures, posterior
 from mgdm_jax.data import dicom_files, hdf5, nifti_files, samples
 from mgdm_jax.data.geometry import Geometry
 from mgdm_jax.measurements import Measurements
+from mgdm_jax.storage import aside
 
 FOLDER = "/"
 DICOM = (".dcm", FOLDER)

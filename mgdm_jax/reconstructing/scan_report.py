@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mgdm_jax import aside, methods, reconstruction, results
+from mgdm_jax import methods, reconstruction, results
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.posterior import Posterior
@@ -13,6 +13,7 @@ from mgdm_jax.reconstructing import outputs
 from mgdm_jax.report import page
 from mgdm_jax.report.finished import Finished
 from mgdm_jax.samplers import loop
+from mgdm_jax.storage import aside
 
 
 def target(path: Path, overwrite: bool) -> Path:

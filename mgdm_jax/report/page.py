@@ -13,9 +13,10 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from mgdm_jax import __version__, aside, conventions, figures, metrics
+from mgdm_jax import __version__, conventions, figures, metrics
 from mgdm_jax.report import cautions, curve, paired, shown, tables
 from mgdm_jax.report.finished import Finished
+from mgdm_jax.storage import aside
 
 REPORT = "report.html"
 """The page of a run, in its folder."""

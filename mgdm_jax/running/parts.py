@@ -19,12 +19,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from mgdm_jax import __version__, aside, fingerprints, locks
+from mgdm_jax import __version__, fingerprints
 from mgdm_jax.defaults import Config
 from mgdm_jax.factory import Prior
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.posterior import Job
 from mgdm_jax.reconstruction import Reconstruction
+from mgdm_jax.storage import aside, locks
 from mgdm_jax.types import StepInfo
 
 FOLDER = "parts"

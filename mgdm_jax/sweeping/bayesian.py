@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mgdm_jax import locks
+from mgdm_jax.storage import locks
 from mgdm_jax.sweeps import Numbers
 
 KEPT = "row"

@@ -7,11 +7,12 @@ from typing import Any
 
 import jax
 
-from mgdm_jax import aside, defaults, fingerprints, priors, results
+from mgdm_jax import defaults, fingerprints, priors, results
 from mgdm_jax.data import prepared
 from mgdm_jax.defaults import Config
 from mgdm_jax.factory import Prior
 from mgdm_jax.measurements import Measurements
+from mgdm_jax.storage import aside
 from mgdm_jax.sweeping import criteria, tables
 from mgdm_jax.sweeping.tables import Row
 

@@ -7,7 +7,8 @@ from typing import NamedTuple, SupportsFloat
 
 import numpy as np
 
-from mgdm_jax import aside, metrics
+from mgdm_jax import metrics
+from mgdm_jax.storage import aside
 from mgdm_jax.sweeping import criteria
 from mgdm_jax.sweeping.evaluation import Outcome
 from mgdm_jax.sweeps import Numbers

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mgdm_jax import aside
+from mgdm_jax.storage import aside
 
 
 def append(path: Path, row: Mapping[str, Any], columns: Sequence[str]) -> None:

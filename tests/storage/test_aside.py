@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mgdm_jax import aside
+from mgdm_jax.storage import aside
 
 
 def names(folder):
@@ -85,7 +85,7 @@ def killed(code, folder):
     """Run a process that writes under a hidden name until it kills itself."""
     lines = (
         "import os, pathlib, signal, sys",
-        "from mgdm_jax import aside",
+        "from mgdm_jax.storage import aside",
         "folder = pathlib.Path(sys.argv[1])",
         "def die(*_): os.kill(os.getpid(), signal.SIGKILL)",
         *code,
