@@ -46,6 +46,7 @@ experiments-smoke: $(VENV)/test.stamp
 		--config configs/mri_brats.py:smoke --n_samples=2 --rows=mgdm,pigdm; \
 	$(BIN)/python -m experiments.benchmarks.sweep_speed --tiny; \
 	$(BIN)/python -m experiments.benchmarks.paper_cost --tiny; \
+	$(BIN)/python -m experiments.benchmarks.projectors --size=32 --views=8 --rounds=1; \
 	$(BIN)/python -m experiments.benchmarks.ct_proximal --size=32 --views=8 \
 		--lams=1e-2 --rounds=1; \
 	$(BIN)/python -m experiments.benchmarks.long_evaluation --n_images=40; \

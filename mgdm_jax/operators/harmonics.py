@@ -58,7 +58,7 @@ def decompose(
     shape = (n_views + 1, size // 2 + 1)
 
     def build(a: scipy.sparse.csr_array) -> spectrum.Eigen:
-        blocks = np.fft.rfft(_mean_blocks(a.astype(np.float64), n_views), axis=0).real
+        blocks = np.fft.rfft(_mean_blocks(a, n_views), axis=0).real
         # The central detector is its own mirror image: counted twice, weighed half.
         weight = _folding(shape[1]) / np.sqrt(2)
         blocks *= weight[:, None] * weight
@@ -118,13 +118,13 @@ def _mean_blocks(a: scipy.sparse.csr_array, n_views: int) -> np.ndarray:
     right = np.where(ahead < size, views + ahead, beyond)
     left = views + np.arange(centre, -1, -1)
     empty = scipy.sparse.csr_array((1, a.shape[1]))  # type: ignore[index]
-    padded = scipy.sparse.csr_array(scipy.sparse.vstack([a, empty]))
+    padded = scipy.sparse.csr_array(scipy.sparse.vstack([a, empty]), dtype=np.float64)
     circle = padded[np.concatenate([right, left]).reshape(-1)]
     columns = scipy.sparse.csr_array(circle.T)
     k, n_circle = centre + 1, 2 * n_views
     total = np.zeros((n_circle, k, k))
     firsts = np.unique(np.arange(MOST_TURNS) * n_circle // MOST_TURNS)
-    for first in firsts[firsts < n_circle]:
+    for first in firsts:
         rows = circle[first * k : (first + 1) * k]
         block = (rows @ columns).toarray().reshape(k, n_circle, k)
         total += np.roll(block, -first, axis=1).transpose(1, 0, 2)

@@ -1,0 +1,140 @@
+"""One projection and its adjoint: ours against scikit-image, astra and scico.
+
+A slice of the embedded sample, views evenly spread over 180°. One process, alternating
+rounds, the least counts; scico caps jax and has a process of its own, started with the
+interpreter given by --scico. `differs` is the distance of the sinogram from ours,
+relative: scikit-image has our geometry, astra its own weights, scico smaller pixels, so
+that there is nothing to compare. scikit-image's back-projection is no adjoint.
+
+    python -m experiments.benchmarks.projectors --views=23,180 --scico=PATH/python
+"""
+
+import importlib.metadata
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from absl import app, flags
+from skimage import transform
+
+from experiments.benchmarks.timing import least
+from mgdm_jax.data import samples
+from mgdm_jax.operators import projection, radon
+
+_VIEWS = flags.DEFINE_list("views", ["23", "180"], "Views of the scans.")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Alternating rounds; the least counts.")
+_SIZE = flags.DEFINE_integer("size", None, "Of the image; the sample's own by default.")
+_SCICO = flags.DEFINE_string("scico", None, "Interpreter of an environment with scico.")
+
+
+class Pair(NamedTuple):
+    """A projection [h, h] -> [v, d] in pixels; its adjoint, or what passes for it."""
+
+    forward: Callable[[np.ndarray], object]
+    adjoint: Callable[[np.ndarray], object]
+
+
+def ours(angles: np.ndarray, size: int) -> Pair:
+    """Return the matched pair of gathers."""
+    op = radon.parallel_beam(angles, size)
+    forward = jax.jit(lambda image: op.forward(image) * op.scale)
+    return Pair(forward, jax.jit(lambda sinogram: op.adjoint(sinogram) * op.scale))
+
+
+def scikit_image(angles: np.ndarray, size: int) -> Pair:
+    """Return `radon` and the unfiltered `iradon`."""
+    del size
+    return Pair(
+        lambda image: transform.radon(image, angles, circle=True).T,
+        lambda sinogram: transform.iradon(sinogram.T, angles, filter_name=None),
+    )
+
+
+def astra(angles: np.ndarray, size: int) -> Pair:
+    """Return astra's linear projector on the CPU, matched."""
+    import astra as toolbox  # an extra of the benchmarks
+
+    volume = toolbox.create_vol_geom(size, size)
+    scan = toolbox.create_proj_geom("parallel", 1.0, size, np.deg2rad(angles))
+    operator = toolbox.OpTomo(toolbox.create_projector("linear", scan, volume))
+    shape = (len(angles), size)
+    return Pair(
+        lambda image: (operator @ image.ravel()).reshape(shape),
+        lambda sinogram: (operator.T @ sinogram.ravel()).reshape(size, size),
+    )
+
+
+def scico_pair(image: np.ndarray, n_views: int) -> tuple[list[float], str]:
+    """Return seconds of scico's pair and its version, measured in its process."""
+    script = Path(__file__).with_name("scico_projector.py")
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder) / "image.npy", image)
+        words = [folder, str(n_views), str(_ROUNDS.value)]
+        done = subprocess.run([_SCICO.value, script, *words], check=False)
+        if done.returncode:
+            sys.exit(f"{_SCICO.value} could not run {script.name}.")
+        facts = json.loads((Path(folder) / "facts.json").read_text())
+        return facts["seconds"], facts["version"]
+
+
+def table(image: np.ndarray, n_views: int) -> list[str]:
+    """Return the rows of one number of views."""
+    angles = np.arange(n_views) * (180 / n_views)
+    known = {"mgdm_jax": ours, "scikit-image": scikit_image}
+    if importlib.util.find_spec("astra"):
+        known["astra-toolbox"] = astra
+    pairs = {name: make(angles, len(image)) for name, make in known.items()}
+    sinogram = np.array(pairs["mgdm_jax"].forward(image))
+    calls = []
+    for pair in pairs.values():
+        calls += [
+            lambda p=pair: p.forward(image),
+            lambda p=pair: p.adjoint(sinogram),
+        ]
+    seconds = np.reshape(least(_ROUNDS.value, *calls), (-1, 2)).tolist()
+    lines = []
+    for (name, pair), times in zip(pairs.items(), seconds, strict=True):
+        gap = np.linalg.norm(pair.forward(image) - sinogram) / np.linalg.norm(sinogram)
+        version = importlib.metadata.version(name)
+        lines.append(
+            line(n_views, f"{name} {version}", times, seconds[0], f"{gap:.0e}")
+        )
+    if _SCICO.value:
+        times, version = scico_pair(image, n_views)
+        lines.append(line(n_views, f"scico {version}", times, seconds[0], ""))
+    return lines
+
+
+def line(
+    n_views: int, library: str, times: list[float], own: list[float], differs: str
+) -> str:
+    """Return one row of the table."""
+    forward, adjoint = times
+    return (
+        f"| {n_views} | {library} | {1e3 * forward:.2f} | {1e3 * adjoint:.2f} "
+        f"| {sum(times) / sum(own):.2f} | {differs} |"
+    )
+
+
+def main(argv: list[str]) -> None:
+    """Print one row a scan and library."""
+    del argv
+    (subject, *_) = samples.subjects("chest", "test")
+    volume = samples.load_volume("chest", "test", subject)
+    image = volume[len(volume) // 2, : _SIZE.value, : _SIZE.value]
+    image = np.where(projection.inscribed_circle(len(image)), image, 0)
+    print("| views | library | A / ms | Aᵀ / ms | pair, ours = 1 | differs |")
+    print("|--:|---|--:|--:|--:|--:|")
+    for n_views in map(int, _VIEWS.value):
+        print(*table(image, n_views), sep="\n", flush=True)
+
+
+if __name__ == "__main__":
+    app.run(main)
