@@ -45,6 +45,10 @@ experiments-smoke: $(VENV)/test.stamp
 	$(BIN)/python -m experiments.calibration_curves $$tiny --out=$$out \
 		--config configs/mri_brats.py:smoke --n_samples=2 --rows=mgdm,pigdm; \
 	$(BIN)/python -m experiments.benchmarks.sweep_speed --tiny; \
+	$(BIN)/python -m experiments.benchmarks.step_overhead --tiny --rounds=1 --steps=2; \
+	$(BIN)/python -m experiments.benchmarks.memory --tiny --steps=2,4; \
+	$(BIN)/python -m experiments.benchmarks.cold_start --tiny --rounds=1 --steps=2 \
+		--configs=configs/mri_brats.py; \
 	$(BIN)/python -m experiments.benchmarks.paper_cost --tiny; \
 	$(BIN)/python -m experiments.benchmarks.projectors --size=32 --views=8 --rounds=1; \
 	$(BIN)/python -m experiments.benchmarks.ct_proximal --size=32 --views=8 \

@@ -30,7 +30,7 @@ from mgdm_jax.operators import projection, radon
 
 _VIEWS = flags.DEFINE_list("views", ["23", "180"], "Views of the scans.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Alternating rounds; the least counts.")
-_SIZE = flags.DEFINE_integer("size", None, "Of the image; the sample's own by default.")
+_SIZE = flags.DEFINE_integer("size", 320, "The image is resampled to size x size.")
 _SCICO = flags.DEFINE_string("scico", None, "Interpreter of an environment with scico.")
 
 
@@ -128,7 +128,7 @@ def main(argv: list[str]) -> None:
     del argv
     (subject, *_) = samples.subjects("chest", "test")
     volume = samples.load_volume("chest", "test", subject)
-    image = volume[len(volume) // 2, : _SIZE.value, : _SIZE.value]
+    image = transform.resize(volume[len(volume) // 2], (_SIZE.value, _SIZE.value))
     image = np.where(projection.inscribed_circle(len(image)), image, 0)
     print("| views | library | A / ms | Aᵀ / ms | pair, ours = 1 | differs |")
     print("|--:|---|--:|--:|--:|--:|")

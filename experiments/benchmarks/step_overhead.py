@@ -15,10 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
+from experiments.benchmarks import untrained
 from experiments.benchmarks.timing import least
-from mgdm_jax import factory, priors
-from mgdm_jax.defaults import Config, prior_training
-from mgdm_jax.networks import unet
+from mgdm_jax import factory
 from mgdm_jax.operators import fourier, masks
 from mgdm_jax.samplers import ddnm, dps, mgdm
 from mgdm_jax.types import Guidance, Problem
@@ -30,14 +29,6 @@ _ROUNDS = flags.DEFINE_integer("rounds", 5, "Alternating rounds; the least count
 _STEPS = flags.DEFINE_integer("steps", 5, "Steps of the sampler timed.")
 _BATCHES = flags.DEFINE_list("batches", ["1", "4"], "Images at once.")
 _TINY = flags.DEFINE_bool("tiny", False, "A tiny network: checks that it runs.")
-
-
-def prior_of(config: Config) -> factory.Prior:
-    """Return an untrained prior of the shipped architecture."""
-    fields = config.network.to_dict()
-    spec = priors.PriorSpec("bench", fields, "v", "linear", 2.0, -1.0, 0.0, 1.0, {})
-    network = unet.UNetConfig.from_fields(fields)
-    return factory.build_prior(spec, unet.initialise(network, jax.random.key(0)))
 
 
 def bare(prior: factory.Prior, backward: bool) -> Callable:
@@ -90,10 +81,7 @@ def case(prior: factory.Prior, name: str, batch: int) -> str:
 def main(argv: list[str]) -> None:
     """Print one line a method and batch."""
     del argv
-    config = prior_training()
-    if _TINY.value:
-        config.network.channel_mult = (1.0, 1.0)
-    prior = prior_of(config)
+    prior = untrained.prior(tiny=_TINY.value)
     weights = sum(int(np.size(v)) for v in jax.tree.leaves(prior.params))
     print(f"network of {weights / 1e6:.2f} M weights, {jax.devices()[0].device_kind}")
     for name in METHODS:

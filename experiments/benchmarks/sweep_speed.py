@@ -9,17 +9,15 @@ compiles for all of them. Alternating rounds, the least counts; the scores must 
 
 import itertools
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import jax
 from absl import app, flags
 
 from experiments import tiny_prior
+from experiments.benchmarks.timing import command
 from mgdm_jax.sweeping import tables
 from mgdm_jax.sweeping.tables import Row
 
@@ -31,19 +29,6 @@ _ROUNDS = flags.DEFINE_integer("rounds", 1, "Alternating rounds; the least count
 _STEPS = flags.DEFINE_integer("steps", 20, "Steps of a sample.")
 _CONFIG = flags.DEFINE_string("config", "configs/mri_brats.py", "What to reconstruct.")
 _TINY = flags.DEFINE_bool("tiny", False, "Few sets, a tiny network: that it runs.")
-
-
-def command(module: str, workdir: Path, cache: Path, words: list[str]) -> float:
-    """Run a command with a compilation cache and return its seconds."""
-    line = [sys.executable, "-m", f"mgdm_jax.{module}", f"--workdir={workdir}", *words]
-    environment = os.environ | {"MGDM_JAX_CACHE": str(cache)}
-    started = time.perf_counter()
-    done = subprocess.run(
-        line, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(done.stderr)
-    return time.perf_counter() - started
 
 
 def numbers_of(row: tuple[float, float, float]) -> list[str]:

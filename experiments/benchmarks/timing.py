@@ -1,7 +1,11 @@
-"""Fair times of calls within one process."""
+"""Fair times, of calls within one process and of whole commands."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import jax
 
@@ -15,3 +19,16 @@ def least(rounds: int, *calls: Callable[[], object]) -> list[float]:
             jax.block_until_ready(call())
             record.append(time.perf_counter() - started)
     return [min(record[1:]) for record in seconds]
+
+
+def command(module: str, workdir: Path, cache: Path, words: list[str]) -> float:
+    """Run a command with a compilation cache and return its seconds."""
+    line = [sys.executable, "-m", f"mgdm_jax.{module}", f"--workdir={workdir}", *words]
+    environment = os.environ | {"MGDM_JAX_CACHE": str(cache)}
+    started = time.perf_counter()
+    done = subprocess.run(
+        line, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(done.stderr)
+    return time.perf_counter() - started

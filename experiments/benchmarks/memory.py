@@ -1,0 +1,48 @@
+"""Memory of the compiled sampler: does it grow with the steps?
+
+XLA's own account of MGDM's program for one image of the shipped architecture, MRI.
+What a program returns of every step (three scalars) is told apart from what it works
+in.
+
+    python -m experiments.benchmarks.memory --steps=20,100,350
+"""
+
+import jax
+import jax.numpy as jnp
+from absl import app, flags
+
+from experiments.benchmarks import untrained
+from mgdm_jax import factory
+from mgdm_jax.operators import fourier, masks
+from mgdm_jax.samplers import mgdm
+from mgdm_jax.types import Guidance, Problem
+
+_STEPS = flags.DEFINE_list("steps", ["20", "100", "350"], "Steps of the sampler.")
+_TINY = flags.DEFINE_bool("tiny", False, "A tiny network: checks that it runs.")
+
+
+def account(prior: factory.Prior, n_steps: int) -> tuple[int, int]:
+    """Return bytes that the program works in, and that it returns."""
+    shape = prior.image_shape
+    mask = masks.make_mask("equispaced", (shape[0], shape[1]), 4, 0)
+    operator = fourier.masked_fourier(fourier.centred_to_corner_mask(mask), shape)
+    problem = Problem(operator, operator.forward(jnp.ones(shape)), jnp.float32(0))
+    numbers = Guidance.of(zeta=0.5, lam=0.01, rho=0.01, eta=0.85)
+    sampler = factory.make_sampler(prior, mgdm.make_step(), prior.grid(n_steps))
+    lowered = jax.jit(sampler).lower(jax.random.key(0), prior.params, problem, numbers)
+    found = lowered.compile().memory_analysis()
+    return found.temp_size_in_bytes, found.output_size_in_bytes
+
+
+def main(argv: list[str]) -> None:
+    """Print one row a number of steps."""
+    del argv
+    prior = untrained.prior(tiny=_TINY.value)
+    print("| steps | works in / MB | returns / MB |\n|--:|--:|--:|")
+    for n_steps in map(int, _STEPS.value):
+        work, output = account(prior, n_steps)
+        print(f"| {n_steps} | {work / 1e6:.3f} | {output / 1e6:.3f} |", flush=True)
+
+
+if __name__ == "__main__":
+    app.run(main)
