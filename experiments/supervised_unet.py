@@ -38,7 +38,7 @@ def reconstruct(config: Config) -> tuple[np.ndarray, np.ndarray]:
 
     problems = measured.problem(np.arange(len(measured)))
     run = jax.jit(jax.vmap(one, in_axes=(None, measured.axes)))
-    images = np.asarray(run(jax.tree.map(jnp.asarray, params), problems))
+    images = np.asarray(run(jax.device_put(params), problems))
     region = True if measured.region is None else measured.region
     assert measured.reference is not None
     return measured.reference, np.where(region, images, 0.0)

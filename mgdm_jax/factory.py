@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mgdm_jax import denoisers, methods, priors, scans, schedules, simulate
@@ -143,7 +142,7 @@ def load_prior(
     spec, params = priors.load(name_or_path)
     return build_prior(
         spec,
-        jax.tree.map(jnp.asarray, params),
+        jax.device_put(params),  # jnp.asarray compiles a program for every shape
         clip_denoised=clip_denoised,
         clip_gradient=clip_gradient,
     )

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from absl import flags
 from ml_collections import config_flags
@@ -83,7 +82,7 @@ def build(config: Config, on: Sequence[Any] | None = None) -> Run:
     if donor:
         logging.info("starting from the weights of prior %s", donor)
         params = priors.transfer(priors.load(donor)[1], params)
-    params = jax.tree.map(jnp.asarray, params)
+    params = jax.device_put(params)
     train = config.train
     tx = steps.optimiser(
         train.learning_rate, train.warmup_steps, train.n_steps, train.decay_share

@@ -9,7 +9,7 @@ import pytest
 import safetensors.numpy
 import tiny
 
-from mgdm_jax import priors
+from mgdm_jax import factory, priors
 from mgdm_jax.networks import unet
 
 
@@ -179,3 +179,13 @@ def test_transfer_takes_equal_shapes_only():
     assert jax.tree.structure(got) == jax.tree.structure(target)
     for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_its_network_is_built_once_and_its_weights_compile_nothing(tmp_path, caplog):
+    path = tiny.write_prior(tmp_path, 32, 1)
+    unet._abstract.cache_clear()
+    with jax.log_compiles():
+        factory.load_prior(path)
+    assert unet._abstract.cache_info().misses == 1
+    compiled = [r.message for r in caplog.records if "Compiling" in r.message]
+    assert not [m for m in compiled if "stage" in m], compiled

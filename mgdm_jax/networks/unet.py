@@ -5,9 +5,9 @@ https://arxiv.org/abs/2105.05233. Blocks are numbered as in the published checkp
 so that a converter is a renaming. `[b, h, w, f]` throughout.
 """
 
+import functools
 from typing import cast
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -152,7 +152,14 @@ def initialise(config: UNetConfig, key: Array) -> dict:
 
 def abstract_params(config: UNetConfig) -> dict:
     """Return the parameters' shapes and dtypes without allocating them."""
-    return jax.eval_shape(lambda: initialise(config, jax.random.key(0)))
+    return cast(dict, nnx.to_pure_dict(_abstract(config)[1]))
+
+
+@functools.cache
+def _abstract(config: UNetConfig) -> tuple[nnx.GraphDef, nnx.State]:
+    """Build the network without weights, which takes seconds, once."""
+    network = nnx.eval_shape(lambda: UNet(config, rngs=nnx.Rngs(0)))
+    return nnx.split(network, nnx.Param)
 
 
 def make_apply(config: UNetConfig):
@@ -160,9 +167,7 @@ def make_apply(config: UNetConfig):
 
     It takes labels [b] as well, where the network is conditional.
     """
-    graphdef, _ = nnx.split(
-        nnx.eval_shape(lambda: UNet(config, rngs=nnx.Rngs(0))), nnx.Param
-    )
+    graphdef, _ = _abstract(config)
 
     def apply(params: dict, x: Array, t: Array, label: Array | None = None) -> Array:
         return nnx.merge(graphdef, params)(x, t, label)

@@ -110,7 +110,7 @@ def sample(
         frames = keep(frames, row, estimate.x0_hat)
         return (x_s, info.x0_bar, frames), info._replace(x0_bar=None)
 
-    start = (x_start, x_start, no_frames(n_steps, n_kept, shape))
+    start = (x_start, x_start, no_frames(n_steps, n_kept, x_start))
     (image, _, frames), info = jax.lax.scan(body, start, (keys, grid, rows))
     return image, info._replace(x0_hat=frames)
 
@@ -135,9 +135,14 @@ def frame_rows(n_steps: int, n_kept: int) -> Array:
     return jnp.asarray(rows, jnp.int32)
 
 
-def no_frames(n_steps: int, n_kept: int, shape: tuple[int, ...]) -> Array | None:
-    """Return room for what `keep` keeps, or None for nothing."""
-    return jnp.zeros((min(n_steps, n_kept), *shape), jnp.float32) if n_kept else None
+def no_frames(n_steps: int, n_kept: int, x_start: Array) -> Array | None:
+    """Return room for what `keep` keeps, or None for nothing.
+
+    It holds x_start: zeros would depend on no example, and `vmap` would trace the whole
+    loop once more to find out that what is kept does.
+    """
+    room = (min(n_steps, n_kept), *x_start.shape)
+    return jnp.broadcast_to(x_start, room) if n_kept else None
 
 
 def keep(frames: Array | None, row: Array, x0_hat: Array) -> Array | None:

@@ -75,6 +75,6 @@ def sample(
         return (mu, moments, loop.keep(frames, row, x0_hat)), info
 
     keys, rows = jax.random.split(key, n_steps), loop.frame_rows(n_steps, n_kept)
-    carry = (start, optimiser.init(start), loop.no_frames(n_steps, n_kept, shape))
+    carry = (start, optimiser.init(start), loop.no_frames(n_steps, n_kept, start))
     (image, _, frames), info = jax.lax.scan(body, carry, (keys, grid, rows))
     return image, info._replace(x0_hat=frames)
