@@ -7,6 +7,8 @@ in.
     python -m experiments.benchmarks.memory --steps=20,100,350
 """
 
+import sys
+
 import jax
 import jax.numpy as jnp
 from absl import app, flags
@@ -31,6 +33,8 @@ def account(prior: factory.Prior, n_steps: int) -> tuple[int, int]:
     sampler = factory.make_sampler(prior, mgdm.make_step(), prior.grid(n_steps))
     lowered = jax.jit(sampler).lower(jax.random.key(0), prior.params, problem, numbers)
     found = lowered.compile().memory_analysis()
+    if found is None:
+        sys.exit(f"XLA has no account of memory on {jax.default_backend()}.")
     return found.temp_size_in_bytes, found.output_size_in_bytes
 
 

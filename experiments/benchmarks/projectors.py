@@ -2,9 +2,10 @@
 
 A slice of the embedded sample, views evenly spread over 180°. One process, alternating
 rounds, the least counts; scico caps jax and has a process of its own, started with the
-interpreter given by --scico. `differs` is the distance of the sinogram from ours,
-relative: scikit-image has our geometry, astra its own weights, scico smaller pixels, so
-that there is nothing to compare. scikit-image's back-projection is no adjoint.
+interpreter given by --scico. astra is timed where it is installed. `differs` is the
+distance of the sinogram from ours, relative: scikit-image has our geometry, astra its
+own weights, scico smaller pixels, so that there is nothing to compare. scikit-image's
+back-projection is no adjoint.
 
     python -m experiments.benchmarks.projectors --views=23,180 --scico=PATH/python
 """
@@ -53,13 +54,17 @@ def scikit_image(angles: np.ndarray, size: int) -> Pair:
     del size
     return Pair(
         lambda image: transform.radon(image, angles, circle=True).T,
-        lambda sinogram: transform.iradon(sinogram.T, angles, filter_name=None),
+        lambda sinogram: transform.iradon(
+            sinogram.T,
+            angles,
+            filter_name=None,  # type: ignore[arg-type]
+        ),
     )
 
 
 def astra(angles: np.ndarray, size: int) -> Pair:
     """Return astra's linear projector on the CPU, matched."""
-    import astra as toolbox  # an extra of the benchmarks
+    import astra as toolbox  # type: ignore[import-not-found]
 
     volume = toolbox.create_vol_geom(size, size)
     scan = toolbox.create_proj_geom("parallel", 1.0, size, np.deg2rad(angles))
@@ -71,15 +76,15 @@ def astra(angles: np.ndarray, size: int) -> Pair:
     )
 
 
-def scico_pair(image: np.ndarray, n_views: int) -> tuple[list[float], str]:
+def scico_pair(python: str, image: np.ndarray, n_views: int) -> tuple[list[float], str]:
     """Return seconds of scico's pair and its version, measured in its process."""
     script = Path(__file__).with_name("scico_projector.py")
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder) / "image.npy", image)
         words = [folder, str(n_views), str(_ROUNDS.value)]
-        done = subprocess.run([_SCICO.value, script, *words], check=False)
+        done = subprocess.run([python, script, *words], check=False)
         if done.returncode:
-            sys.exit(f"{_SCICO.value} could not run {script.name}.")
+            sys.exit(f"{python} could not run {script.name}.")
         facts = json.loads((Path(folder) / "facts.json").read_text())
         return facts["seconds"], facts["version"]
 
@@ -107,7 +112,7 @@ def table(image: np.ndarray, n_views: int) -> list[str]:
             line(n_views, f"{name} {version}", times, seconds[0], f"{gap:.0e}")
         )
     if _SCICO.value:
-        times, version = scico_pair(image, n_views)
+        times, version = scico_pair(_SCICO.value, image, n_views)
         lines.append(line(n_views, f"scico {version}", times, seconds[0], ""))
     return lines
 
@@ -128,8 +133,9 @@ def main(argv: list[str]) -> None:
     del argv
     (subject, *_) = samples.subjects("chest", "test")
     volume = samples.load_volume("chest", "test", subject)
-    image = transform.resize(volume[len(volume) // 2], (_SIZE.value, _SIZE.value))
-    image = np.where(projection.inscribed_circle(len(image)), image, 0)
+    size = _SIZE.value
+    image = np.asarray(transform.resize(volume[len(volume) // 2], (size, size)))
+    image = np.where(projection.inscribed_circle(size), image, 0)
     print("| views | library | A / ms | Aᵀ / ms | pair, ours = 1 | differs |")
     print("|--:|---|--:|--:|--:|--:|")
     for n_views in map(int, _VIEWS.value):

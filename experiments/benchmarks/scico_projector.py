@@ -12,8 +12,8 @@ from pathlib import Path
 
 import jax
 import numpy as np
-import scico
-from scico.linop.xray import XRayTransform2D
+import scico  # type: ignore[import-not-found]
+from scico.linop.xray import XRayTransform2D  # type: ignore[import-not-found]
 
 
 def main(folder: Path, n_views: int, rounds: int) -> None:
