@@ -15,7 +15,6 @@ from absl import app, flags
 
 from experiments.benchmarks import untrained
 from mgdm_jax import factory
-from mgdm_jax.operators import fourier, masks
 from mgdm_jax.samplers import mgdm
 from mgdm_jax.types import Guidance, Problem
 
@@ -25,10 +24,9 @@ _TINY = flags.DEFINE_bool("tiny", False, "A tiny network: checks that it runs.")
 
 def account(prior: factory.Prior, n_steps: int) -> tuple[int, int]:
     """Return bytes that the program works in, and that it returns."""
-    shape = prior.image_shape
-    mask = masks.make_mask("equispaced", (shape[0], shape[1]), 4, 0)
-    operator = fourier.masked_fourier(fourier.centred_to_corner_mask(mask), shape)
-    problem = Problem(operator, operator.forward(jnp.ones(shape)), jnp.float32(0))
+    operator = untrained.operator(prior)
+    measurement = operator.forward(jnp.ones(prior.image_shape))
+    problem = Problem(operator, measurement, jnp.float32(0))
     numbers = Guidance.of(zeta=0.5, lam=0.01, rho=0.01, eta=0.85)
     sampler = factory.make_sampler(prior, mgdm.make_step(), prior.grid(n_steps))
     lowered = jax.jit(sampler).lower(jax.random.key(0), prior.params, problem, numbers)

@@ -17,7 +17,7 @@ from scico.linop.xray import XRayTransform2D  # type: ignore[import-not-found]
 
 
 def main(folder: Path, n_views: int, rounds: int) -> None:
-    """Write the sinogram and the least seconds of projection and adjoint."""
+    """Write the least seconds of projection and adjoint, and the version."""
     image = jax.numpy.asarray(np.load(folder / "image.npy"))
     angles = np.arange(n_views) * (np.pi / n_views)
     operator = XRayTransform2D(image.shape, angles, det_count=image.shape[1])

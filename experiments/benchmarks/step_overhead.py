@@ -18,7 +18,6 @@ from absl import app, flags
 from experiments.benchmarks import untrained
 from experiments.benchmarks.timing import least
 from mgdm_jax import factory
-from mgdm_jax.operators import fourier, masks
 from mgdm_jax.samplers import ddnm, dps, mgdm
 from mgdm_jax.types import Guidance, Problem
 
@@ -54,10 +53,8 @@ def guided(prior: factory.Prior, module, n_steps: int) -> Callable:
 def case(prior: factory.Prior, name: str, batch: int) -> str:
     """Time one method at one batch size and return its line."""
     module, n_backward = METHODS[name]
-    shape = prior.image_shape
-    mask = masks.make_mask("equispaced", (shape[0], shape[1]), 4, 0)
-    operator = fourier.masked_fourier(fourier.centred_to_corner_mask(mask), shape)
-    images = jax.random.uniform(jax.random.key(1), (batch, *shape))
+    operator = untrained.operator(prior)
+    images = jax.random.uniform(jax.random.key(1), (batch, *prior.image_shape))
     y = jax.vmap(operator.forward)(images)
     problem = Problem(operator, y, jnp.float32(0))
     numbers = Guidance.of(zeta=0.5, lam=0.01, rho=0.01, eta=0.85)

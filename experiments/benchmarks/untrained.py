@@ -5,6 +5,7 @@ import jax
 from mgdm_jax import factory, priors
 from mgdm_jax.defaults import prior_training
 from mgdm_jax.networks import unet
+from mgdm_jax.operators import fourier, masks
 
 
 def prior(*, tiny: bool = False) -> factory.Prior:
@@ -20,3 +21,10 @@ def prior(*, tiny: bool = False) -> factory.Prior:
     spec = priors.PriorSpec("bench", fields, "v", "linear", 2.0, -1.0, 0.0, 1.0, {})
     network = unet.UNetConfig.from_fields(fields)
     return factory.build_prior(spec, unet.initialise(network, jax.random.key(0)))
+
+
+def operator(prior: factory.Prior) -> fourier.MaskedFourier:
+    """Return single-coil MRI at 4x of the prior's images."""
+    shape = prior.image_shape
+    mask = masks.make_mask("equispaced", (shape[0], shape[1]), 4, 0)
+    return fourier.masked_fourier(fourier.centred_to_corner_mask(mask), shape)
