@@ -25,7 +25,9 @@ def main(argv: list[str]) -> None:
         config = scoring.with_level(_CONFIG.value, level)
         config.data.n_images = tables.N_IMAGES.value
         config.sampler.n_steps = tables.STEPS.value
-        results = scoring.collect(config, _ROWS.value, folder)
+        results = scoring.collect(
+            config, _ROWS.value, folder, long_slices=tables.LONG_SLICES.value
+        )
         stem, table = rows.level_name(config), report.markdown(results, {}, "")
         tables.write(folder / stem, stem, results, table)
 

@@ -61,8 +61,13 @@ def _cells(name: str, row: dict, ours: dict | None) -> list[str]:
         "" if ours is None or name == "mgdm" else _interval(paired_lead(ours, row)),
         ", ".join(f"{value:.2g}" for value in numbers) + (mark if numbers else ""),
         f"{row['nfe']} + {row.get('backward', 0)}",
-        f"{row['seconds']:.1f}",
+        _seconds(row),
     ]
+
+
+def _seconds(row: dict) -> str:
+    device = row.get("device", "cpu")
+    return f"{row['seconds']:.1f}" + (f" ({device})" if device != "cpu" else "")
 
 
 def _notes(results: scoring.Results) -> str:

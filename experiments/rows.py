@@ -53,7 +53,7 @@ MAX_STEPS = 1000
 LONG = {"dps_1000": 10.0, "score_med": 10.0, "score_mri": 10.0, "csgm_langevin": 3.33}
 """Rows of thousands of evaluations -> how many times the usual steps they take."""
 
-FEWER_SLICES = dict.fromkeys(LONG, 4)
+FEWER_SLICES = 4
 """Slices of the long rows, of 16; paired all the same."""
 
 CLASSICAL: tuple[str, ...] = ("least_squares", "tv", "wavelets")

@@ -79,15 +79,16 @@ def _sampler(config: Config) -> dict:
 def score(config: Config) -> dict:
     """Return PSNR and SSIM [n], evaluations and seconds an image, compilation in it.
 
-    How many images broke down as well, and, but of rows that are no sampler, the data
-    residual [n].
+    How many images broke down as well, the device, and, but of rows that are no
+    sampler, the data residual [n].
     """
     started = time.monotonic()
     reference, images, cost = _reconstructed(config)
     seconds = round((time.monotonic() - started) / len(images), 2)
     scored = _scored(reference, images)
     broken = sum(not value >= BROKEN for value in scored["psnr"])
-    return scored | cost | {"n_broken": broken, "seconds": seconds}
+    device = jax.devices()[0].device_kind
+    return scored | cost | {"n_broken": broken, "seconds": seconds, "device": device}
 
 
 def images(config: Config, name: str, folder: Path) -> np.ndarray:
@@ -160,6 +161,7 @@ def collect(
     names: list[str],
     folder: Path,
     changes: Mapping[str, dict] = MappingProxyType({}),
+    long_slices: int = rows.FEWER_SLICES,
 ) -> Results:
     """Return the rows that apply, running those that `folder` does not hold.
 
@@ -168,13 +170,16 @@ def collect(
       names: rows of `rows.VARIANTS`.
       folder: of the kept results.
       changes: row -> fields to set in its configuration, flattened.
+      long_slices: most slices of a row of thousands of evaluations.
 
     Raises:
       ValueError: before anything runs, for a row that cannot run, or whose slices are
         not among the others'.
     """
     found = rows.applicable(config, names)
-    configs = {name: _row(config, name, changes.get(name, {})) for name in found}
+    configs = {
+        name: _row(config, name, changes.get(name, {}), long_slices) for name in found
+    }
     wanted = {name: settings(row) for name, row in configs.items()}
     for row in configs.values():
         shared_slices(config.data.n_images, row.data.n_images)
@@ -192,11 +197,11 @@ def collect(
     return results
 
 
-def _row(config: Config, name: str, changes: dict) -> Config:
+def _row(config: Config, name: str, changes: dict, long_slices: int) -> Config:
     row = rows.configured(config, name)
     row.update_from_flattened_dict(changes)
-    most = rows.FEWER_SLICES.get(name, row.data.n_images)
-    row.data.n_images = min(row.data.n_images, most)
+    if name in rows.LONG:
+        row.data.n_images = min(row.data.n_images, long_slices)
     return row
 
 

@@ -11,6 +11,9 @@ from mgdm_jax.defaults import Config
 
 N_IMAGES = flags.DEFINE_integer("n_images", 16, "Slices of the test subject.")
 STEPS = flags.DEFINE_integer("steps", 100, "Times visited, but of the long rows.")
+LONG_SLICES = flags.DEFINE_integer(
+    "long_slices", rows.FEWER_SLICES, "Most slices of rows of thousands of evaluations."
+)
 DATA = flags.DEFINE_string("data", None, "Prepared images of yours; their test split.")
 PRIOR = flags.DEFINE_string(
     "prior", None, "Prior to go with them, a .safetensors file."
@@ -60,7 +63,9 @@ def run(
         config = configured(config_name)
         for level in map(int, levels.value):
             at_level = scoring.with_level(config, level)
-            results = scoring.collect(at_level, list(names), folder())
+            results = scoring.collect(
+                at_level, list(names), folder(), long_slices=LONG_SLICES.value
+            )
             table = report.markdown(results, paper.get(level, {}), source)
             title = rows.level_name(at_level)
             write(folder() / f"{name}-{level}", title, results, table)

@@ -73,10 +73,19 @@ MRI_COMPLEX = {
         "ddnm": (0.0, 0.0, 0.0, 0.7),
         "dps": (3.56, 0.0, 0.0, 1.0),
     },
+    "8": {
+        "mgdm": (3.0, 0.00111, 0.0, 1.0),
+        "mgdm_no_r": (3.0, 0.00333, 0.0, 1.0),
+        "mgdm_no_i": (0.0, 0.0167, 0.15, 1.0),
+        "mgdm_no_ir": (0.0, 3.33e-5, 0.0, 0.8),
+        "mgdm_no_pr": (0.5, 0.0, 0.0, 1.0),
+        "ddnm": (0.0, 0.0, 0.0, 0.8),
+        "dps": (5.33, 0.0, 0.0, 1.0),
+    },
 }
 """Four inner slices of itk_mprage, simulated phase, 100 steps, Gaussian columns,
 brain_complex_held_back: `python -m experiments.tune --config configs/mri_fastmri.py
---subject itk_mprage`."""
+--subject itk_mprage`, at 8x with `--config.task.acceleration=8`."""
 
 CT = {
     "any": {"score_med": (0.246, 0.841, 0.0, 0.0)},
@@ -91,12 +100,32 @@ CT = {
         "ddnm_fbp_merge": (0.0, 0.0, 0.0, 0.6),
         "dps": (2.67, 0.0, 0.0, 0.2),
     },
+    "10": {
+        "mgdm": (0.75, 3.33e-5, 0.3, 1.0),
+        "mgdm_no_r": (2.67, 3.33e-4, 0.0, 1.0),
+        "mgdm_no_i": (0.0, 3.33e-4, 0.15, 1.0),
+        "mgdm_no_ir": (0.0, 3.33e-5, 0.0, 1.0),
+        "mgdm_no_pr": (1.0, 0.0, 0.0, 0.2),
+        "ddnm": (0.0, 0.0, 0.0, 1.0),
+        "ddnm_fbp": (0.0, 0.0, 0.0, 0.6),
+        "ddnm_fbp_merge": (0.0, 0.0, 0.0, 0.3),
+        "dps": (2.67, 0.0, 0.0, 0.5),
+    },
+    "23_noisy": {
+        "mgdm": (0.667, 3.33e-4, 0.3, 1.0),
+        "mgdm_no_r": (4.0, 0.001, 0.0, 1.0),
+        "mgdm_no_i": (0.0, 3.33e-4, 0.15, 1.0),
+        "mgdm_no_ir": (0.0, 3.33e-5, 0.0, 1.0),
+    },
 }
-"""Four inner slices of lung1, 100 steps, noiseless sinograms, chest_ct_held_back:
-`python -m experiments.tune --config configs/ct_lidc.py --subject lung1`. With FBP for a
-pseudo-inverse in DDNM's residual form (`ddnm_fbp`) every η diverges. MGDM's ζ is a
-stride below the best, 16, as all slices diverge at 24. `any` is a starting value:
-its paper's numbers for LIDC at 23 views."""
+"""Four inner slices of lung1, 100 steps, chest_ct_held_back: `python -m
+experiments.tune --config configs/ct_lidc.py --subject lung1`, with
+`--config.task.n_views=10` at 10 views and, noisy, `--config.task.noise_std=0.01`: about
+1 % of a sinogram's maximum; λ has the noise's share added. With FBP for a
+pseudo-inverse in DDNM's residual form (`ddnm_fbp`) every η diverges. MGDM's ζ at 23
+views is a stride below the best, 16, as all slices diverge at 24; rho, noisy, below 0.6
+for the like reason. `any` is a starting value: its paper's numbers for LIDC at 23
+views."""
 
 BY_KIND = {"mri_real": MRI_REAL, "mri_complex": MRI_COMPLEX, "ct": CT}
 """Values of `config.task.kind` -> the numbers of its task."""
