@@ -59,6 +59,8 @@ experiments-smoke: $(VENV)/test.stamp
 # Converted networks against PyTorch's; a gigabyte and more of packages.
 parity: $(VENV)/parity.stamp
 	$(BIN)/python -m pytest -q -m "slow or not slow" tests/test_convert_torch.py
+	$(BIN)/python -m experiments.benchmarks.against_torch --size=32 --steps=2 \
+		--rounds=1 --batches=1
 
 # The wheel alone, in an environment and a folder where there is nothing else.
 wheel:
