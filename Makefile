@@ -9,7 +9,7 @@ USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c '$(USABLE)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test experiments-smoke parity wheel lint types docs notebooks clean
+.PHONY: demo test experiments-smoke parity minimal wheel lint types docs notebooks clean
 
 demo: $(VENV)/demo.stamp
 	@out=runs/demo-$$(date +%Y%m%d-%H%M%S); \
@@ -61,6 +61,15 @@ parity: $(VENV)/parity.stamp
 	$(BIN)/python -m pytest -q -m "slow or not slow" tests/test_convert_torch.py
 	$(BIN)/python -m experiments.benchmarks.against_torch --size=32 --steps=2 \
 		--rounds=1 --batches=1
+
+# The oldest versions that pyproject.toml allows, in an environment of their own.
+minimal:
+	@env=$$(mktemp -d); trap 'rm -rf "$$env"' EXIT; set -e; \
+	$(PYTHON) -m venv $$env; $$env/bin/pip install -q uv; \
+	$$env/bin/uv pip install -q --python $$env/bin/python \
+		--resolution lowest-direct -e .[test]; \
+	$$env/bin/uv pip list --python $$env/bin/python; \
+	$$env/bin/python -m pytest -q -n $(JOBS)
 
 # The wheel alone, in an environment and a folder where there is nothing else.
 wheel:

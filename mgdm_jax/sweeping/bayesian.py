@@ -125,10 +125,14 @@ def open_studies(
 ) -> list[Study]:
     """Return the studies of these names in a file, made if it does not exist."""
     optuna = require()
+    from sqlalchemy import pool  # pyright: ignore[reportMissingImports]
+
     with locks.turn(turn):
-        # SQLAlchemy decodes its URLs.
+        # SQLAlchemy decodes its URLs; without a pool no connection outlives its use.
         url = f"sqlite:///{urllib.parse.quote(str(path.absolute()))}"
-        storage = optuna.storages.RDBStorage(url)
+        storage = optuna.storages.RDBStorage(
+            url, engine_kwargs={"poolclass": pool.NullPool}
+        )
         studies = [
             optuna.create_study(
                 storage=storage,
