@@ -137,3 +137,22 @@ def test_changes_of_a_row_reach_its_configuration(tmp_path, monkeypatch):
     changes = {"ddnm": {"sampler.seed": 7}}
     scoring.collect(config, ["ddnm", "mgdm"], tmp_path, changes)
     assert seeds == [7, 0]
+
+
+@pytest.mark.parametrize("most", [4, 16])
+def test_long_rows_have_as_many_slices_as_are_asked_for(most, tmp_path, monkeypatch):
+    config = load(ROOT / "mri_brats.py", "smoke")
+    config.data.n_images = 16
+    monkeypatch.setattr(scoring, "baseline", lambda _: result([10.0]))
+    monkeypatch.setattr(
+        scoring, "score", lambda row: result([20.0] * row.data.n_images)
+    )
+    found = scoring.collect(config, ["ddnm", "dps_1000"], tmp_path, long_slices=most)
+    assert [len(row["psnr"]) for row in found.values()] == [1, 16, most]
+
+
+def test_seconds_say_of_which_device_they_are_unless_of_a_cpu():
+    results = {"baseline": result([20.0])}
+    results["dps"] = result([22.0]) | {"seconds": 1.5, "device": "NVIDIA H200"}
+    table = report.markdown(results, {}, "")
+    assert "| 1.5 (NVIDIA H200) |" in table and "(cpu)" not in table
