@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
+from experiments.benchmarks import untrained
 from mgdm_jax import convert, factory, priors
-from mgdm_jax.operators import fourier, masks
 from mgdm_jax.samplers import dps, mgdm
 from mgdm_jax.types import Array, Guidance, Problem
 
@@ -63,10 +63,8 @@ def networks(size: int) -> tuple["torch.nn.Module", factory.Prior]:
 
 def measured(prior: factory.Prior, n: int) -> tuple[Problem, np.ndarray]:
     """Return n problems of one mask [h, w], which is returned as well, DC first."""
-    shape = prior.image_shape
-    mask = masks.make_mask("equispaced", shape[:2], 4, 0)
-    operator = fourier.masked_fourier(fourier.centred_to_corner_mask(mask), shape)
-    images = 0.3 * jax.random.normal(jax.random.key(1), (n, *shape))
+    operator = untrained.operator(prior)
+    images = 0.3 * jax.random.normal(jax.random.key(1), (n, *prior.image_shape))
     kspace = jax.vmap(operator.forward)(images)
     return Problem(operator, kspace, jnp.float32(0)), np.asarray(operator.mask)
 
@@ -113,7 +111,9 @@ def library(net, problem: Problem, mask: np.ndarray) -> Callable:
     size = (2, *mask.shape)
     physics = deepinv.physics.MRI(mask=centred, img_size=size)
     kspace = np.asarray(problem.measurement)
-    pair = np.fft.fftshift(np.stack((kspace.real, kspace.imag), axis=1), axes=(2, 3))
+    pair = np.fft.fftshift(
+        np.stack((np.real(kspace), np.imag(kspace)), axis=1), axes=(2, 3)
+    )
     y = torch.from_numpy(pair.astype(np.float32))
     times = _STEPS.value + 1  # it evaluates the network at all but the last
     sampler = deepinv.sampling.DPS(net, num_steps=times, dtype=torch.float32)
