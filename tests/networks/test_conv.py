@@ -12,11 +12,15 @@ from mgdm_jax.networks import layers, unet
 from mgdm_jax.networks.conv import canonical_conv
 
 CASES = {
-    "3x3": (7, 3, 1, 1),
-    "1x1": (6, 1, 1, 0),
+    "3x3": (9, 3, 1, 1),
+    "1x1": (9, 1, 1, 0),
     "strided_even": (8, 3, 2, 1),
     "strided_odd": (7, 3, 2, 1),
-    "no_padding": (6, 3, 1, 0),
+    "no_padding": (11, 3, 1, 0),
+    "few_3x3": (7, 3, 1, 1),
+    "few_1x1": (6, 1, 1, 0),
+    "few_no_padding": (6, 3, 1, 0),
+    "fewest": (1, 3, 1, 1),
 }
 
 
@@ -130,9 +134,17 @@ def loop_text(config):
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="a layout of XLA:CPU")
 def test_no_slow_layout_inside_a_loop(monkeypatch):
     """The plain convolution must show the layout, or this test proved nothing."""
-    config = unet.UNetConfig(8, 1, 1, 32, (1, 1), 1, (4,), resblock_updown=False)
+    config = unet.UNetConfig(16, 1, 1, 32, (1, 1), 1, (8,), resblock_updown=False)
     # A network that was built before keeps the convolution it was built with.
     monkeypatch.setattr(unet, "_abstract", unet._abstract.__wrapped__)
     assert "01oi" not in loop_text(config)
     monkeypatch.setattr(layers, "canonical_conv", lax.conv_general_dilated)
     assert "01oi" in loop_text(config)
+
+
+@pytest.mark.parametrize(("size", "n_convolutions"), [(8, 0), (9, 1)])
+def test_maps_of_a_few_pixels_are_products_of_matrices(size, n_convolutions):
+    image = jax.ShapeDtypeStruct((2, size, size, 3), jnp.float32)
+    kernel = jax.ShapeDtypeStruct((3, 3, 3, 4), jnp.float32)
+    text = jax.jit(lambda x, w: ours(x, w, 1, 1)).lower(image, kernel).as_text()
+    assert text.count("stablehlo.convolution") == n_convolutions
