@@ -11,7 +11,6 @@ eager PyTorch's. Wants PyTorch and deepinv: `make parity` installs them.
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
-from experiments.benchmarks import untrained
+from experiments.benchmarks import timing, untrained
 from mgdm_jax import convert, factory, priors
 from mgdm_jax.samplers import dps, mgdm
 from mgdm_jax.types import Array, Guidance, Problem
@@ -58,7 +57,7 @@ def networks(size: int) -> tuple["torch.nn.Module", factory.Prior]:
         network, params = convert.adm(str(path), image_size=size, n_head_channels=64)
     fields = network.to_fields()
     spec = priors.PriorSpec("torch", fields, "eps", "linear", 1.0, 0.0, -1.0, 1.0, {})
-    return theirs.eval(), factory.build_prior(spec, params)
+    return theirs.eval(), factory.build_prior(spec, jax.device_put(params))
 
 
 def measured(prior: factory.Prior, n: int) -> tuple[Problem, np.ndarray]:
@@ -126,17 +125,6 @@ def difference(got, want) -> float:
     return float(np.linalg.norm(np.asarray(got) - want) / np.linalg.norm(want))
 
 
-def seconds(rounds: int, calls: dict[str, Callable]) -> dict[str, list[float]]:
-    """Return the seconds of each call over alternating rounds, after one unmeasured."""
-    taken = {name: [] for name in calls}
-    for _ in range(rounds + 1):
-        for name, call in calls.items():
-            started = time.perf_counter()
-            jax.block_until_ready(call())
-            taken[name].append(time.perf_counter() - started)
-    return {name: values[1:] for name, values in taken.items()}
-
-
 def rows(net, prior: factory.Prior, n: int) -> list[str]:
     """Return a table's rows for batches of n."""
     problem, mask = measured(prior, n)
@@ -151,7 +139,8 @@ def rows(net, prior: factory.Prior, n: int) -> list[str]:
         calls[f"{name}, ours"] = lambda images=images: images(1.0)
         calls[f"{name}, PyTorch"] = theirs[name]
     calls["dps, deepinv"] = library(net, problem, mask)
-    found = seconds(_ROUNDS.value, calls)
+    seconds = timing.each(_ROUNDS.value, *calls.values())
+    found = dict(zip(calls, seconds, strict=True))
     for name, values in found.items():
         least, base = min(values), min(found[f"{name.split(',')[0]}, ours"])
         spread = statistics.fmean(values) / least

@@ -12,13 +12,18 @@ import jax
 
 def least(rounds: int, *calls: Callable[[], object]) -> list[float]:
     """Return the least seconds of each call over alternating rounds."""
+    return [min(record) for record in each(rounds, *calls)]
+
+
+def each(rounds: int, *calls: Callable[[], object]) -> list[list[float]]:
+    """Return the seconds of each call in alternating rounds, after one unmeasured."""
     seconds = [[] for _ in calls]
     for _ in range(rounds + 1):
         for call, record in zip(calls, seconds, strict=True):
             started = time.perf_counter()
             jax.block_until_ready(call())
             record.append(time.perf_counter() - started)
-    return [min(record[1:]) for record in seconds]
+    return [record[1:] for record in seconds]
 
 
 def command(module: str, workdir: Path, cache: Path, words: list[str]) -> float:
