@@ -1,13 +1,14 @@
 """Building blocks of the ADM U-Net, numerically equal to the published code."""
 
 import math
+from typing import cast
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from mgdm_jax.networks.conv import canonical_conv
+from mgdm_jax.networks.conv import FEW, canonical_conv
 from mgdm_jax.types import Array
 
 _ZEROS = nnx.initializers.zeros_init()
@@ -127,6 +128,41 @@ def nearest_upsample(x: Array) -> Array:
     return x.reshape(b, 2 * h, 2 * w, c)
 
 
+def upsampled_conv(layer: nnx.Conv, x: Array) -> Array:
+    """Return `layer(nearest_upsample(x))` of a 3 × 3 layer for 4/9 of its products.
+
+    Nine taps meet four different pixels only: one 2 × 2 convolution of summed taps
+    gives the even and odd rows and columns, as four times the channels.
+    """
+    b, h, w, _ = x.shape
+    if 4 * h * w <= FEW:  # the sums would cost more than they save
+        return layer(nearest_upsample(x))
+    out = canonical_conv(x, _summed_taps(layer.kernel[...]), (1, 1), ((1, 1), (1, 1)))
+    out = out.reshape(b, h + 1, w + 1, 2, 2, -1)
+    rows = [
+        jnp.stack([out[:, i : i + h, j : j + w, i, j] for j in (0, 1)], axis=3)
+        for i in (0, 1)
+    ]
+    whole = jnp.stack(rows, axis=2).reshape(b, 2 * h, 2 * w, -1)
+    return whole + cast(nnx.Param, layer.bias)[...].reshape(1, 1, 1, -1)
+
+
+def _summed_taps(kernel: Array) -> Array:
+    """Return [2, 2, i, 4 o], (even, odd) rows × columns, of a kernel [3, 3, i, o]."""
+
+    def halves(taps):
+        first, middle, last = taps[0], taps[1], taps[2]
+        even, odd = (first, middle + last), (first + middle, last)
+        return jnp.stack(even), jnp.stack(odd)
+
+    parities = [
+        columns.swapaxes(0, 1)
+        for rows in halves(kernel)
+        for columns in halves(rows.swapaxes(0, 1))
+    ]
+    return jnp.concatenate(parities, axis=-1)
+
+
 class Resample(nnx.Module):
     """A convolution that halves, or follows a doubling of, the image size."""
 
@@ -136,7 +172,7 @@ class Resample(nnx.Module):
 
     def __call__(self, x: Array) -> Array:
         """Resample [b, h, w, f]."""
-        return self.conv(nearest_upsample(x) if self.direction == "up" else x)
+        return upsampled_conv(self.conv, x) if self.direction == "up" else self.conv(x)
 
 
 class ResBlock(nnx.Module):
@@ -167,10 +203,11 @@ class ResBlock(nnx.Module):
         hidden = silu(self.in_norm(x))
         match self.resample:
             case "down":
-                hidden, x = average_pool(hidden), average_pool(x)
+                hidden, x = self.in_conv(average_pool(hidden)), average_pool(x)
             case "up":
-                hidden, x = nearest_upsample(hidden), nearest_upsample(x)
-        hidden = self.in_conv(hidden)
+                hidden, x = upsampled_conv(self.in_conv, hidden), nearest_upsample(x)
+            case _:
+                hidden = self.in_conv(hidden)
         modulation = self.embed(silu(embedding))[:, None, None, :]
         if self.scale_shift:
             scale, shift = jnp.split(modulation, 2, axis=-1)

@@ -1,0 +1,75 @@
+"""Convolutions of repeated pixels: as the plain ones, for half their products."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from helpers import normal
+
+from mgdm_jax.networks import layers
+
+
+def plain(layer, x):
+    return layer(layers.nearest_upsample(x))
+
+
+@pytest.fixture
+def layer():
+    layer = layers.conv(3, 5, nnx.Rngs(0))
+    assert layer.bias is not None
+    layer.bias[...] = jnp.arange(5.0)
+    return layer
+
+
+@pytest.fixture(params=[(3, 4), (9, 6), (7, 11)], ids=str)
+def image(request, key):
+    return normal(key, (2, *request.param, 3))
+
+
+def test_values_and_gradients(layer, image):
+    graph, params = nnx.split(layer)
+
+    def both(conv):
+        def apply(params, x):
+            return conv(nnx.merge(graph, params), x)
+
+        y, pullback = jax.vjp(apply, params, image)
+        return y, *jax.tree.leaves(pullback(jnp.cos(y)))
+
+    for got, want in zip(both(layers.upsampled_conv), both(plain), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+
+def test_second_derivatives(layer, image):
+    def squared_gradient(conv, x):
+        gradient = jax.grad(lambda x: jnp.sum(jnp.tanh(conv(layer, x))))(x)
+        return jnp.sum(gradient**2)
+
+    got = jax.grad(lambda x: squared_gradient(layers.upsampled_conv, x))(image)
+    want = jax.grad(lambda x: squared_gradient(plain, x))(image)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("block", ["Resample", "ResBlock"])
+def test_an_upsampling_block_takes_it(block, key, monkeypatch):
+    x, embedding = normal(key, (1, 9, 9, 32)), jnp.ones((1, 4))
+    if block == "Resample":
+        module, inputs = layers.Resample(32, "up", rngs=nnx.Rngs(0)), (x,)
+    else:
+        module = layers.ResBlock(
+            32, 32, 4, scale_shift=True, resample="up", rngs=nnx.Rngs(0)
+        )
+        module.out_conv.kernel[...] = module.in_conv.kernel[...]
+        inputs = (x, embedding)
+
+    def outcome():
+        compiled = jax.jit(lambda *inputs: module(*inputs)).lower(*inputs).compile()
+        return module(*inputs), compiled.cost_analysis()["flops"]
+
+    got, flops = outcome()
+    monkeypatch.setattr(layers, "upsampled_conv", plain)
+    want, more = outcome()
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+    product = 2 * 9 * 18 * 18 * 32 * 32
+    assert more - flops > 0.4 * product
