@@ -7,7 +7,8 @@ coordinate climbs by its `STRIDE` while that gains; at last ζ and ρ step back 
 cliff. Rows of one family share what they tried; those of thousands of evaluations have
 a quarter of the slices, as in the tables. Writes
 `experiments/tuning/<config>-<level>….json`; its numbers are copied into the config.
-Resumable: a row found there under the same settings is not searched again.
+Resumable: a row found there under the same settings is not searched again, and of one
+that was broken off, nothing is asked twice.
 
 A shipped prior has met every training subject: the search wants the weights from before
 that, of which the validation subject was held back.
@@ -20,7 +21,6 @@ import copy
 import json
 import math
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +29,7 @@ import numpy as np
 from absl import app, flags
 from ml_collections import config_flags
 
-from experiments import ascent, rows, scoring, search
+from experiments import ascent, remembering, rows, scoring, search
 from mgdm_jax import devices, factory, methods, priors, reconstruction, sweeps
 from mgdm_jax.defaults import Config
 from mgdm_jax.sweeping import evaluation
@@ -46,7 +46,6 @@ def evaluator(config: Config, chunk: int) -> Callable[[list[dict]], np.ndarray]:
     prior, measured, sampler = factory.build(config)
     inner = measured.take(np.arange(1, len(measured) - 1))
     key = jax.random.key(config.sampler.seed)
-    chunk = devices.padded(chunk, devices.mesh())
     outcome_of = evaluation.make(
         key, sampler, prior, inner, n_candidates=chunk, n_images=len(inner)
     )
@@ -88,13 +87,14 @@ _OUT = flags.DEFINE_string("out", "experiments/tuning", "Folder of what is found
 _CHUNK = flags.DEFINE_integer("chunk", 1, "Candidates at once, at least one a device.")
 
 
-def tune(config: Config, name: str, table: dict, settings: dict, chunk: int) -> dict:
-    """Return what is known after the search of one row.
+def tune(
+    config: Config, name: str, table: dict, settings: dict, chunk: int, path: Path
+) -> dict:
+    """Return what is known after the search of one row; `path` keeps it until then.
 
     Network evaluations are those of all that the choice rests on: what a row was spared
     by its family counts as its own.
     """
-    started = time.monotonic()
     config = rows.configured(config, name)
     space, n_steps = search.SPACES[name], config.sampler.n_steps
     stages, cost = {}, np.zeros(2, int)
@@ -105,7 +105,9 @@ def tune(config: Config, name: str, table: dict, settings: dict, chunk: int) -> 
         tried = shared(table, name, stage.__name__, best, settings)
         is_classical = name in rows.CLASSICAL
         make = classical_evaluator if is_classical else evaluator
-        evaluate = make(config, chunk)
+        evaluate = remembering.remembering(
+            make(config, chunk), path, settings, stage.__name__, chunk
+        )
         if share == COARSE:
             for start in starts(table, name, best, settings):
                 best = ascent.descend(space, evaluate, start, tried, most)
@@ -122,7 +124,7 @@ def tune(config: Config, name: str, table: dict, settings: dict, chunk: int) -> 
         "psnr": psnr,
         "settings": settings,
         "network_evaluations": {"forward": int(cost[0]), "backward": int(cost[1])},
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": remembering.seconds(path, settings),
         "tried": stages,
     }
 
@@ -191,15 +193,18 @@ def main(argv: list[str]) -> None:
     config.sampler.n_steps = _STEPS.value
     path = Path(_OUT.value) / f"{rows.level_name(config)}.json"
     table = json.loads(path.read_text()) if path.exists() else {}
+    chunk = devices.padded(_CHUNK.value, devices.mesh())
     for name in rows.applicable(config, _METHODS.value):
         config.data.n_images = slices(name, _SLICES.value) + ENDS
         settings = circumstances(rows.configured(config, name))
         space = {k: list(v) for k, v in search.SPACES[name].items()}
         known = table.get(name, {})
         if (known.get("settings"), known.get("space")) != (settings, space):
-            table[name] = tune(config, name, table, settings, _CHUNK.value)
+            aside = path.with_name(f"{path.stem}-{name}.partial.json")
+            table[name] = tune(config, name, table, settings, chunk, aside)
             table[name]["space"] = space
             scoring.keep(path, table)
+            aside.unlink(missing_ok=True)
         found = table[name]
         summary = f"{found['psnr']:.2f} dB, {found['seconds']} s"
         print(name, found["chosen"], summary, flush=True)
