@@ -24,6 +24,7 @@ def remembering(
     """
     stages = _kept(path, settings)
     answers = stages.setdefault(stage, [])
+    name = path.stem.removesuffix(".partial")
 
     def find(row: dict) -> float | None:
         same = (a["psnr"] for a in answers if all(a[k] == v for k, v in row.items()))
@@ -37,9 +38,8 @@ def remembering(
             each = round((time.monotonic() - started) / len(part), 1)
             for row, value in zip(part, found, strict=True):
                 answers.append(row | {"psnr": value, "seconds": each})
-                print(
-                    f"{path.stem} {stage} {row}: {value:.2f} dB, {each} s", flush=True
-                )
+                told = f"{name} {stage} {row}: {value:.2f} dB, {each} s"
+                print(told, flush=True)
             scoring.keep(path, {"settings": settings, "stages": stages})
         return np.array([find(row) for row in asked], float)
 

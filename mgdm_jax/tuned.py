@@ -47,6 +47,7 @@ MRI_REAL = {
         "ddrm": (0.0, 0.0, 0.0, 1.0),
         "dds": (0.0, 0.0, 0.0, 1.0),
         "dps": (2.67, 0.0, 0.0, 1.0),
+        "dps_1000": (0.889, 0.0, 0.0, 1.0),
     },
     "8": {
         "mgdm": (2.0, 0.03, 0.0, 1.0),
@@ -61,7 +62,7 @@ MRI_REAL = {
 """Slices of itk_mprage, 100 steps, equispaced columns, brain_t1_held_back:
 `python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage`, at 8x
 with `--config.task.acceleration=8`. Four inner slices; two, the volume's ends, for
-`ddrm` and `dds`."""
+`ddrm` and `dds`; one inner slice, 1,000 steps for `dps_1000`."""
 
 MRI_COMPLEX = {
     "4": {
