@@ -5,7 +5,16 @@ python -m experiments.table3_brats_ablation
 
 from experiments import tables
 
-ROWS = ("dps", "ddnm", "mgdm_no_pr", "mgdm_no_ir", "mgdm_no_r", "mgdm_no_i", "mgdm")
+ROWS = (
+    "dps",
+    "dps_1000",
+    "ddnm",
+    "mgdm_no_pr",
+    "mgdm_no_ir",
+    "mgdm_no_r",
+    "mgdm_no_i",
+    "mgdm",
+)
 
 PAPER = {
     4: {
