@@ -1,5 +1,6 @@
 """From `config.method` and its options to one reverse step."""
 
+import copy
 import functools
 from collections.abc import Callable
 
@@ -23,7 +24,7 @@ from mgdm_jax.samplers import (
     red_diff,
     time_travel,
 )
-from mgdm_jax.types import Array, StepFn, StepInfo
+from mgdm_jax.types import Array, Guidance, StepFn, StepInfo
 
 METHODS = tuple(tuned.STARTING)
 """Values of `config.method`."""
@@ -41,6 +42,14 @@ GRADIENTS = {
     "pigdm": 1,
 }
 """Backward products of a step, where there are any; each costs about a forward."""
+
+OF_GRADIENTS = {
+    (True, True): "mgdm",
+    (True, False): "mgdm_no_r",
+    (False, True): "mgdm_no_i",
+    (False, False): "mgdm_no_ir",
+}
+"""Whether there are an inner and a discrepancy gradient -> MGDM or its ablation."""
 
 SPECTRUM_FREE = ("ddim", "dds", "dps", "mgdm_no_pr", "csgm_langevin")
 """Methods that never ask an operator for its spectrum."""
@@ -78,6 +87,26 @@ def nfe(config: Config) -> int:
 def backward(config: Config) -> int:
     """Return the backward products of one image; not those of `through_inner`."""
     return GRADIENTS.get(config.method, 0) * nfe(config)
+
+
+def spared(config: Config, guidance: Guidance) -> Config:
+    """Return the configuration without those of MGDM's gradients that weigh nothing.
+
+    Each costs a backward product a step. Not for programs whose ζ and ρ change between
+    calls, as a sweep's do.
+
+    Args:
+      config: see `defaults.reconstruction`.
+      guidance: what the sampler will be called with.
+    """
+    weighs = (bool(guidance.zeta != 0), bool(guidance.rho != 0))
+    for used, name in OF_GRADIENTS.items():
+        if name == config.method:
+            inner, discrepancy = (u and w for u, w in zip(used, weighs, strict=True))
+            config = copy.deepcopy(config)
+            config.method = OF_GRADIENTS[inner, discrepancy]
+            return config
+    return config
 
 
 def travel(config: Config) -> tuple[int, int]:

@@ -105,7 +105,7 @@ def reconstruct(
         drawn = posterior.draw(
             jax.random.key(config.sampler.seed),
             n_samples,
-            factory.make(prior, config, results.N_KEPT),
+            factory.make(prior, methods.spared(config, guidance), results.N_KEPT),
             prior,
             scan,
             guidance,

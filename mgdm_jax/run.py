@@ -68,7 +68,8 @@ def run(
     methods.make_process(config)  # an unknown method has no numbers either
     guidance = hyperparameters.resolve(config)
     config = _resolved(config, guidance)
-    prior, measurements, sampler = factory.build(config, results.N_KEPT)
+    cheapest = methods.spared(config, guidance)
+    prior, measurements, sampler = factory.build(cheapest, results.N_KEPT)
     n, n_samples = len(measurements), config.sampler.n_samples
     facts = parts.facts(config, prior, measurements)
 

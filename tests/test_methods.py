@@ -50,6 +50,28 @@ def test_an_order_that_would_be_ignored_is_refused(method):
         methods.make_process(made)
 
 
+@pytest.mark.parametrize(
+    ("method", "zeta", "rho", "cheapest"),
+    [
+        ("mgdm", 0.3, 0.1, "mgdm"),
+        ("mgdm", 0.3, 0.0, "mgdm_no_r"),
+        ("mgdm", 0.0, 0.1, "mgdm_no_i"),
+        ("mgdm", 0.0, 0.0, "mgdm_no_ir"),
+        ("mgdm_no_r", 0.0, 0.1, "mgdm_no_ir"),
+        ("mgdm_no_i", 0.3, 0.1, "mgdm_no_i"),
+        ("mgdm_no_pr", 0.0, 0.0, "mgdm_no_pr"),
+        ("dps", 0.0, 0.0, "dps"),
+    ],
+)
+def test_gradients_that_weigh_nothing_are_left_out(method, zeta, rho, cheapest, key):
+    numbers, made = cases.guidance(zeta=zeta, rho=rho), config(method)
+    spared = methods.spared(made, numbers)
+    assert (spared.method, made.method) == (cheapest, method)
+    steps = methods.make_step(made), methods.make_step(spared)
+    whole, fewer = cases.both(key, "complex", steps[0], numbers, steps[1], numbers)
+    np.testing.assert_allclose(fewer, whole, atol=1e-5)
+
+
 def without_spectrum(name):
     operator = operator_cases.WITHOUT_SPECTRUM[name]()
     shape, n = operator.image_shape, int(np.prod(operator.image_shape))

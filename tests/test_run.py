@@ -262,3 +262,18 @@ def test_a_finished_run_is_not_overwritten(tmp_path):
     (tmp_path / "out/metrics.json").write_text("{}")
     with pytest.raises(ValueError, match="finished run"):
         run.run(config, tmp_path / "out")
+
+
+def test_a_gradient_that_weighs_nothing_is_not_built(tmp_path, monkeypatch):
+    config = smoke("mri_brats", tmp_path)
+    config.guidance.rho = 0.0
+    built = []
+
+    def build(config, n_kept):
+        built.append(config.method)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(factory, "build", build)
+    with pytest.raises(ValueError, match="enough"):
+        run.run(config, tmp_path / "out")
+    assert (built, config.method) == (["mgdm_no_r"], "mgdm")
