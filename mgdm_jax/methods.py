@@ -43,13 +43,13 @@ GRADIENTS = {
 }
 """Backward products of a step, where there are any; each costs about a forward."""
 
-OF_GRADIENTS = {
-    (True, True): "mgdm",
-    (True, False): "mgdm_no_r",
-    (False, True): "mgdm_no_i",
-    (False, False): "mgdm_no_ir",
+ABLATIONS = {
+    "mgdm": (True, True),
+    "mgdm_no_r": (True, False),
+    "mgdm_no_i": (False, True),
+    "mgdm_no_ir": (False, False),
 }
-"""Whether there are an inner and a discrepancy gradient -> MGDM or its ablation."""
+"""Method -> whether it has the inner and the discrepancy gradient."""
 
 SPECTRUM_FREE = ("ddim", "dds", "dps", "mgdm_no_pr", "csgm_langevin")
 """Methods that never ask an operator for its spectrum."""
@@ -99,13 +99,12 @@ def spared(config: Config, guidance: Guidance) -> Config:
       config: see `defaults.reconstruction`.
       guidance: what the sampler will be called with.
     """
-    weighs = (bool(guidance.zeta != 0), bool(guidance.rho != 0))
-    for used, name in OF_GRADIENTS.items():
-        if name == config.method:
-            inner, discrepancy = (u and w for u, w in zip(used, weighs, strict=True))
-            config = copy.deepcopy(config)
-            config.method = OF_GRADIENTS[inner, discrepancy]
-            return config
+    if config.method not in ABLATIONS:
+        return config
+    inner, discrepancy = ABLATIONS[config.method]
+    left = (inner and bool(guidance.zeta), discrepancy and bool(guidance.rho))
+    config = copy.deepcopy(config)
+    config.method = next(name for name, has in ABLATIONS.items() if has == left)
     return config
 
 
@@ -156,16 +155,12 @@ def make_step(config: Config) -> StepFn:
       ValueError: for an unknown method, or one that cannot work as configured.
     """
     match config.method:
-        case "mgdm":
-            return mgdm.make_step(_options(config))
+        case name if name in ABLATIONS:
+            inner, discrepancy = ABLATIONS[name]
+            options = _options(config, inner=inner, discrepancy=discrepancy)
+            return mgdm.make_step(options)
         case "mgdm_no_pr":
             return mgdm.make_step(_options(config, outer=False, discrepancy=False))
-        case "mgdm_no_ir":
-            return mgdm.make_step(_options(config, inner=False, discrepancy=False))
-        case "mgdm_no_i":
-            return mgdm.make_step(_options(config, inner=False))
-        case "mgdm_no_r":
-            return mgdm.make_step(_options(config, discrepancy=False))
         case "dds":
             steps = config.guidance.cg_steps or dds.CG_STEPS
             return dds.make_step(n_iter=steps, noise=config.sampler.noise or "ddnm")
@@ -212,11 +207,7 @@ def _other_step(config: Config) -> StepFn:
 
 
 def _options(
-    config: Config,
-    *,
-    inner: bool = True,
-    outer: bool = True,
-    discrepancy: bool = True,
+    config: Config, *, discrepancy: bool, inner: bool = True, outer: bool = True
 ) -> mgdm.Options:
     guidance = config.guidance
     return mgdm.Options(
