@@ -44,7 +44,7 @@ from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import masks
 from mgdm_jax.reconstructing import outputs, scan_report
-from mgdm_jax.report import page
+from mgdm_jax.report import cautions, page
 
 
 def measured(
@@ -178,6 +178,8 @@ def _run(given: flags.FlagValues) -> None:
     sys.stdout.write(f"wrote {path}; data residual {residual:.2e}\n")
     if found.diverged.any():
         sys.stdout.write(f"WARNING: {found.diverged.sum()} samples diverged.\n")
+    for text in cautions.misfit({"image_range": results.image_range(found.mean)}):
+        sys.stdout.write(f"WARNING: {text}\n")
     if plan.grid is None and path.name.endswith(nifti_files.SUFFIXES):
         sys.stdout.write(
             f"WARNING: nobody said where the images are: coordinates in {path} are "

@@ -73,6 +73,7 @@ def summary(run: Run) -> dict:
             info.prox_gap.max(where=np.isfinite(info.prox_gap), initial=0)
         ),
         "n_diverged": int(run.result.diverged.sum()),
+        "image_range": image_range(run.result.images),
         "guidance": config.guidance.to_dict() | {"eta": config.sampler.eta},
     } | run.measurements.facts
     reference = run.measurements.reference
@@ -264,7 +265,14 @@ def table(facts: dict) -> str:
 
 def warnings(facts: dict) -> list[str]:
     """Return what of the summary nobody should miss."""
-    return [f"WARNING: {text}" for text in cautions.divergence(facts["n_diverged"])]
+    found = cautions.divergence(facts["n_diverged"]) + cautions.misfit(facts)
+    return [f"WARNING: {text}" for text in found]
+
+
+def image_range(images: np.ndarray) -> list[float]:
+    """Return the least and the largest value, or magnitude, operator units."""
+    shown = figures.magnitude(images)
+    return [float(shown.min()), float(shown.max())]
 
 
 def _lines_of_conventions(table: dict[str, dict[str, float]]) -> list[str]:

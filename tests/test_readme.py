@@ -83,7 +83,7 @@ def test_my_kspace(tmp_path):
     words = commands("reconstruct")[0]
     assert words[words.index("--n-samples") + 1] == "8"
     run("reconstruct", words, tmp_path, "--n_steps=2", "--n-samples=3")
-    with h5py.File(tmp_path / "scan.h5") as file:
+    with h5py.File(tmp_path / "brain.h5") as file:
         assert file["samples"].shape == (3, 2, 32, 32)
 
 
@@ -91,7 +91,7 @@ def test_my_sinogram(tmp_path):
     scipy.io.savemat(tmp_path / "s.mat", {"s": np.full((32, 5), 4.0)})
     np.save(tmp_path / "a.npy", np.arange(5) * 36.0)
     run("reconstruct", commands("reconstruct")[1], tmp_path, "--n_steps=2")
-    assert np.load(tmp_path / "scan.npy").shape == (1, 32, 32)
+    assert np.load(tmp_path / "chest.npy").shape == (1, 32, 32)
 
 
 def test_my_checkpoint(tmp_path):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import command_server
 import h5py
 import jax
 import numpy as np
@@ -110,7 +111,7 @@ def test_the_command_writes_every_format_once(suffix, scan, tmp_path):
     command += ["--n_steps=2", "--n_samples=2"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "data residual" in done.stdout
+    assert "data residual" in done.stdout and "do not fit" not in done.stdout
     before = out.read_bytes()
     if suffix == ".h5":
         with h5py.File(out) as file:
@@ -215,3 +216,14 @@ def test_a_prior_of_other_channels_is_refused(channels, tmp_path):
     contents = scan_arrays.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
     with pytest.raises(ValueError, match=f"got one of {channels}"):
         reconstruct.measured(contents, "s.npy", config(), (32, 32, channels))
+
+
+def test_measurements_that_do_not_fit_get_a_warning(tmp_path, rng):
+    """Noise as large as the sinogram, of which nobody said a word."""
+    np.save(tmp_path / "s.npy", 4.0 + 4.0 * rng.normal(size=(1, 5, 32)))
+    np.save(tmp_path / "a.npy", np.arange(5) * 36.0)
+    prior = tiny.write_prior(tmp_path, 32, 1)
+    words = ["--prior", prior, "--sinogram=s.npy", "--angles=a.npy", "--n_steps=2"]
+    done = command_server.run("reconstruct", *words, "--out=o.npy", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "WARNING: Images reach from" in done.out and "noise_std" in done.out

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mgdm_jax import methods, reconstruction, results
+from mgdm_jax import figures, methods, reconstruction, results
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.posterior import Posterior
@@ -57,6 +57,7 @@ def finished(
         "nfe": methods.nfe(config),
         "data_residual_mean": float(found.data_residual.mean()),
         "n_diverged": int(found.diverged.any(0).sum()),
+        "image_range": results.image_range(found.mean),
     }
     return Finished(
         name=name,
@@ -65,8 +66,8 @@ def finished(
         environment=results.environment(),
         baseline_name=results.BASELINES[config.task.kind],
         images={
-            "reconstruction": _magnitude(found.mean),
-            "baseline": _magnitude(found.baseline),
+            "reconstruction": figures.magnitude(found.mean),
+            "baseline": figures.magnitude(found.baseline),
         },
         maps={"null_space": found.null_space}
         | ({"std": found.std} if n_samples > 1 else {}),
@@ -74,12 +75,7 @@ def finished(
         data_residual=found.data_residual.mean(0),
         diverged=np.asarray(found.diverged.any(0)),
         steps=np.asarray(steps),
-        strip=None if x0_hat is None else _magnitude(x0_hat),
+        strip=None if x0_hat is None else figures.magnitude(x0_hat),
         strip_steps=loop.kept_steps(steps.shape[1], results.N_KEPT),
         strip_image=reconstruction.watched(n),
     )
-
-
-def _magnitude(images: np.ndarray) -> np.ndarray:
-    """Return [n, h, w] as it is, [n, h, w, 2] as magnitudes."""
-    return np.linalg.norm(images, axis=-1) if images.ndim == 4 else images

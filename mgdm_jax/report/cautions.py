@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+LOWEST, HIGHEST = -0.5, 1.5
+"""Beyond these, in operator units, no image of a prior's kind comes near."""
+
 
 def all_of(facts: Mapping[str, Any], diverged: Sequence[int]) -> list[str]:
     """Return a sentence or two for each thing to keep in mind.
@@ -16,6 +19,7 @@ def all_of(facts: Mapping[str, Any], diverged: Sequence[int]) -> list[str]:
         listed = ", ".join(map(str, diverged[:10]))
         more = f" and {len(diverged) - 10} more" if len(diverged) > 10 else ""
         found.append(f"{text} By index: {listed}{more}.")
+    found += misfit(facts)
     nominal = facts.get("nominal_acceleration") or 0
     effective = facts.get("effective_acceleration") or nominal
     if effective < 0.99 * nominal:
@@ -39,6 +43,22 @@ def divergence(n: int) -> list[str]:
     return [
         f"{which} written, and counted, as blank. "
         "Smaller zeta or rho, or a larger lam, helps."
+    ]
+
+
+def misfit(facts: Mapping[str, Any]) -> list[str]:
+    """Return the warning of images that no prior would draw, none where they are sane.
+
+    Args:
+      facts: of metrics.json; `image_range` of runs before there was one is missing.
+    """
+    lowest, highest = facts.get("image_range", (0.0, 1.0))
+    if lowest >= LOWEST and highest <= HIGHEST:
+        return []
+    return [
+        f"Images reach from {lowest:.2g} to {highest:.2g}, the prior's from 0 to 1: "
+        "the measurements do not fit the model. Say how noisy they are (noise_std), "
+        "and check units, geometry and mask."
     ]
 
 

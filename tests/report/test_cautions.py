@@ -1,0 +1,32 @@
+"""Images that no prior would draw are told of, sane ones are not."""
+
+import numpy as np
+import pytest
+
+from mgdm_jax import results
+from mgdm_jax.report import cautions
+
+
+@pytest.mark.parametrize(
+    ("images", "n_warnings"),
+    [
+        (np.array([[[0.0, 1.0]]]), 0),
+        (np.array([[[-0.4, 1.4]]]), 0),
+        (np.array([[[-0.6, 1.0]]]), 1),
+        (np.array([[[0.0, 1.6]]]), 1),
+        (np.array([[[[-1.0, 0.0]]]]), 0),  # complex, of magnitude 1
+        (np.array([[[[-1.2, 1.2]]]]), 1),
+    ],
+)
+def test_images_beyond_the_prior(images, n_warnings):
+    facts = {"image_range": results.image_range(images), "n_diverged": 0}
+    found = cautions.misfit(facts)
+    assert len(found) == n_warnings
+    assert [
+        text for text in cautions.all_of(facts, []) if "do not fit" in text
+    ] == found
+    assert results.warnings(facts) == [f"WARNING: {text}" for text in found]
+
+
+def test_runs_from_before_there_was_a_range():
+    assert cautions.misfit({}) == []
