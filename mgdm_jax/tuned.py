@@ -57,6 +57,7 @@ MRI_REAL = {
         "mgdm_no_pr": (0.375, 0.0, 0.0, 0.4),
         "ddnm": (0.0, 0.0, 0.0, 1.0),
         "dps": (1.78, 0.0, 0.0, 1.0),
+        "dps_1000": (0.444, 0.0, 0.0, 1.0),
     },
 }
 """Slices of itk_mprage, 100 steps, equispaced columns, brain_t1_held_back:
