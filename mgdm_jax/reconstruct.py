@@ -22,6 +22,7 @@ right for priors of clip((HU + 1024) / 2048, 0, 1).
 
 import copy
 import sys
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -176,14 +177,18 @@ def _run(given: flags.FlagValues) -> None:
         page.write([scan_report.finished(found, scan, config, str(path))], report)
     residual = found.data_residual.mean()
     sys.stdout.write(f"wrote {path}; data residual {residual:.2e}\n")
-    if found.diverged.any():
-        sys.stdout.write(f"WARNING: {found.diverged.sum()} samples diverged.\n")
-    for text in cautions.misfit({"image_range": results.image_range(found.mean)}):
+    for text in _warnings(plan, found):
         sys.stdout.write(f"WARNING: {text}\n")
-    if plan.grid is None and path.name.endswith(nifti_files.SUFFIXES):
-        sys.stdout.write(
-            f"WARNING: nobody said where the images are: coordinates in {path} are "
-            "voxel indices; give --geometry.\n"
+
+
+def _warnings(plan: outputs.Plan, found: posterior.Posterior) -> Iterator[str]:
+    if found.diverged.any():
+        yield f"{found.diverged.sum()} samples diverged."
+    yield from cautions.misfit({"image_range": results.image_range(found.mean)})
+    if plan.grid is None and plan.path.name.endswith(nifti_files.SUFFIXES):
+        yield (
+            f"nobody said where the images are: coordinates in {plan.path} are "
+            "voxel indices; give --geometry."
         )
 
 

@@ -18,6 +18,23 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
+def pytest_configure(config):
+    """Compile each program once, and touch no cache of the user's.
+
+    Workers write to folders of their own: JAX reads what another has half written.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    folder = config.cache.mkdir(f"mgdm_jax-{worker}")
+    os.environ["MGDM_JAX_CACHE"] = str(folder)
+    settings = {
+        "jax_compilation_cache_dir": str(folder / "xla"),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+    }
+    for name, value in settings.items():
+        jax.config.update(name, value)
+        os.environ[name.upper()] = str(value)  # of scripts started by tests
+
+
 @pytest.fixture
 def key() -> jax.Array:
     return jax.random.key(0)

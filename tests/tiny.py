@@ -1,6 +1,7 @@
 """A prior of a few thousand weights, for tests of everything around the network."""
 
 import dataclasses
+import functools
 
 import jax
 
@@ -40,7 +41,12 @@ def write_prior(folder, image_size=120, channels=1, training=()) -> str:
       training: what its card says.
     """
     facts = dataclasses.replace(spec(image_size, channels), training=dict(training))
-    network = unet.UNetConfig.from_fields(facts.network)
     path = folder / f"tiny-{image_size}-{channels}.safetensors"
-    priors.save(path, facts, unet.initialise(network, jax.random.key(0)))
+    priors.save(path, facts, _weights(image_size, channels))
     return str(path)
+
+
+@functools.cache
+def _weights(image_size, channels) -> dict:
+    network = unet.UNetConfig.from_fields(spec(image_size, channels).network)
+    return unet.initialise(network, jax.random.key(0))
