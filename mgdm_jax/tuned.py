@@ -74,6 +74,7 @@ MRI_COMPLEX = {
         "mgdm_no_pr": (0.5, 0.0, 0.0, 1.0),
         "ddnm": (0.0, 0.0, 0.0, 0.7),
         "dps": (3.56, 0.0, 0.0, 1.0),
+        "dps_1000": (0.889, 0.0, 0.0, 0.0),
     },
     "8": {
         "mgdm": (3.0, 0.00111, 0.0, 1.0),
@@ -87,7 +88,8 @@ MRI_COMPLEX = {
 }
 """Four inner slices of itk_mprage, simulated phase, 100 steps, Gaussian columns,
 brain_complex_held_back: `python -m experiments.tune --config configs/mri_fastmri.py
---subject itk_mprage`, at 8x with `--config.task.acceleration=8`."""
+--subject itk_mprage`, at 8x with `--config.task.acceleration=8`. One inner slice, 1,000
+steps for `dps_1000`."""
 
 CT = {
     "any": {"score_med": (0.246, 0.841, 0.0, 0.0)},
