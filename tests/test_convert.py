@@ -5,10 +5,9 @@ import importlib.util
 import json
 import pickle
 import struct
-import subprocess
-import sys
 
 import adm_names
+import command_server
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -265,15 +264,15 @@ def test_a_config_of_no_fields_is_refused(text, tmp_path):
 def test_the_command_writes_once(tmp_path):
     path = write(tmp_path, checkpoint(dataclasses.replace(VARIANTS["plain"])))
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "mgdm_jax.convert", path, f"--out={out}"]
-    ok = [*command, "--image_size=128", "--n_heads=4"]
-    done = subprocess.run(ok, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    words = [path, f"--out={out}"]
+    ok = [*words, "--image_size=128", "--n_heads=4"]
+    done = command_server.run("convert", *ok, cwd=tmp_path)
+    assert done.code == 0, done.err
     before = (out / "prior.safetensors").read_bytes()
-    for arguments, line in ((ok, "exists; give --overwrite"), (command, "exists")):
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-        assert done.returncode == 2 and line in done.stderr
-        assert done.stderr.count("\n") == 1
+    for arguments, line in ((ok, "exists; give --overwrite"), (words, "exists")):
+        done = command_server.run("convert", *arguments, cwd=tmp_path)
+        assert done.code == 2 and line in done.err
+        assert done.err.count("\n") == 1
     assert (out / "prior.safetensors").read_bytes() == before
 
 

@@ -1,8 +1,5 @@
 """A scan of the user's own from arrays to files, and the summaries of its samples."""
 
-import subprocess
-import sys
-
 import command_server
 import h5py
 import jax
@@ -106,19 +103,18 @@ def test_the_command_writes_every_format_once(suffix, scan, tmp_path):
     kspace, mask = scan
     out = tmp_path / f"out{suffix}"
     prior = tiny.write_prior(tmp_path, 120, 2)
-    command = [sys.executable, "-m", "mgdm_jax.reconstruct", f"--prior={prior}"]
-    command += [f"--kspace={kspace}", f"--mask={mask}", f"--out={out}"]
-    command += ["--n_steps=2", "--n_samples=2"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "data residual" in done.stdout and "do not fit" not in done.stdout
+    words = [f"--prior={prior}", f"--kspace={kspace}", f"--mask={mask}"]
+    words += [f"--out={out}", "--n_steps=2", "--n_samples=2"]
+    done = command_server.run("reconstruct", *words, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "data residual" in done.out and "do not fit" not in done.out
     before = out.read_bytes()
     if suffix == ".h5":
         with h5py.File(out) as file:
             assert file["samples"].shape == (2, 1, 120, 120)
             assert set(file) >= {"reconstruction", "std", "null_space", "baseline"}
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 2 and "exists" in done.stderr.splitlines()[-1]
+        done = command_server.run("reconstruct", *words, cwd=tmp_path)
+        assert done.code == 2 and "exists" in done.err.splitlines()[-1]
     assert out.read_bytes() == before
     names = {p.name for p in tmp_path.iterdir() if "out" in p.name}
     assert names == {out.name, "out.report.html"}

@@ -1,8 +1,5 @@
 """Scans of several coils from arrays to files: maps, wider fields, raw data."""
 
-import subprocess
-import sys
-
 import command_server
 import h5py
 import numpy as np
@@ -89,11 +86,10 @@ def test_raw_data_become_a_series(tmp_path):
         for step in range(0, 32, 2)
     ]
     kspace = raw_data.write(tmp_path / "k.h5", raw_data.header(*space, 16), lines)
-    command = [sys.executable, "-m", "mgdm_jax.reconstruct", f"--kspace={kspace}"]
-    command += [f"--prior={tiny.write_prior(tmp_path, 32, 2)}", "--n_steps=2"]
-    command += ["--method=ddnm", f"--out={tmp_path}/out/"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    prior = tiny.write_prior(tmp_path, 32, 2)
+    words = [f"--kspace={kspace}", f"--prior={prior}", "--n_steps=2", "--method=ddnm"]
+    done = command_server.run("reconstruct", *words, "--out=out/", cwd=tmp_path)
+    assert done.code == 0, done.err
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["0001.dcm", "0002.dcm"]
     # Columns run along the phase encoding: rows x columns is against the slices.
@@ -102,10 +98,9 @@ def test_raw_data_become_a_series(tmp_path):
     np.testing.assert_allclose(header.ImagePositionPatient, corner, atol=1e-4)
     assert list(header.PixelSpacing) == [1, 2] and header.PatientName == "Doe^J"
     assert header.SeriesDescription == "ddnm, mean of 1"
-    command[-1] = f"--out={tmp_path}/both.dcm"
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and ".dcm holds one slice" in done.stderr
-    assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "both.dcm").exists()
+    done = command_server.run("reconstruct", *words, "--out=both.dcm", cwd=tmp_path)
+    assert done.code == 2 and ".dcm holds one slice" in done.err
+    assert len(done.err.splitlines()) == 1 and not (tmp_path / "both.dcm").exists()
 
 
 def test_slices_of_different_masks_need_one(tmp_path):
