@@ -8,6 +8,7 @@ from mgdm_jax.defaults import Config
 from mgdm_jax.types import Guidance
 
 NOISY = "_noisy"
+STARTING = "starting values, chosen for nothing"
 ANY = "any"
 """Level of numbers that nobody chose for one: the last resort."""
 
@@ -47,6 +48,28 @@ def numbers(config: Config) -> dict[str, float]:
         if not 0 <= value <= (1 if name == "eta" else np.inf):
             raise ValueError(f"{name} must not be negative, eta at most 1: {value}.")
     return values
+
+
+def told(config: Config) -> str:
+    """Return ζ, λ, ρ, η as one line, and where they come from.
+
+    Raises:
+      ValueError: as `numbers` does.
+    """
+    values, tuned = numbers(config), _tuned(config)
+    listed = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
+    # Those of a finished run have passed through float32.
+    given = [k for k, v in values.items() if not np.isclose(v, tuned.get(k, np.nan))]
+    match origin(config):
+        case _ if given:
+            whence = f"{', '.join(given)} as given"
+        case "":
+            whence = "chosen on the sample's validation subject"
+        case "starting values":
+            whence = f"{STARTING}: search before you compare"
+        case name:
+            whence = f"chosen on the sample's validation subject, for {name}"
+    return f"{listed} ({whence})"
 
 
 def is_noisy(task: Config) -> bool:

@@ -176,6 +176,7 @@ def _run(given: flags.FlagValues) -> None:
     if report is not None:
         page.write([scan_report.finished(found, scan, config, str(path))], report)
     residual = found.data_residual.mean()
+    sys.stdout.write(f"{hyperparameters.told(config)}\n")
     sys.stdout.write(f"wrote {path}; data residual {residual:.2e}\n")
     for text in _warnings(plan, found):
         sys.stdout.write(f"WARNING: {text}\n")

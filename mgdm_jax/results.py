@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from mgdm_jax import conventions, figures, methods, metrics
+from mgdm_jax import conventions, figures, hyperparameters, methods, metrics
 from mgdm_jax.data import hdf5
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
@@ -75,6 +75,7 @@ def summary(run: Run) -> dict:
         "n_diverged": int(run.result.diverged.sum()),
         "image_range": image_range(run.result.images),
         "guidance": config.guidance.to_dict() | {"eta": config.sampler.eta},
+        "numbers": hyperparameters.told(config),
     } | run.measurements.facts
     reference = run.measurements.reference
     if reference is None:
@@ -240,6 +241,7 @@ def table(facts: dict) -> str:
         f"{facts['method']} on {facts['data']}, {facts['n_images']} images, "
         f"{facts['nfe']} network evaluations, {facts['seconds']:.0f} s",
         f"simulated: {facts['simulated']}",
+        facts["numbers"],
     ]
     if "effective_acceleration" in facts:
         lines.append(

@@ -17,6 +17,7 @@ FACTS = {
     "seconds": 12.5,
     "prox_gap_max": 2e-7,
     "convention": "slice-max",
+    "numbers": "zeta 2, lam 0.001, rho 0, eta 1 (zeta as given)",
 }
 MEASURES = ("psnr", "ssim_uniform7", "ssim_gaussian11", "nmse", "haarpsi")
 FOREGROUND = ("psnr_foreground", "ssim_foreground")

@@ -57,11 +57,16 @@ def test_chosen_numbers_join_the_starting_values():
     made.task.acceleration = 4.0
     assert hyperparameters.resolve(made).zeta == 9.0
     assert hyperparameters.origin(made) == "level 8"
+    line = "zeta 9, lam 0, rho 0, eta 1 (chosen on the sample's validation subject"
+    assert hyperparameters.told(made) == f"{line}, for level 8)"
     made.method = "new"
     assert hyperparameters.resolve(made).lam == 1.0
     made.method = "dps"
     assert hyperparameters.resolve(made).zeta == 3.0
     assert hyperparameters.origin(made) == "starting values"
+    assert hyperparameters.STARTING in hyperparameters.told(made)
+    made.guidance.zeta = 1.0
+    assert hyperparameters.told(made).endswith("(zeta as given)")
 
 
 @pytest.mark.parametrize("noise_std", [0.0, 0.1])

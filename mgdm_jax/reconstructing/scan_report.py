@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mgdm_jax import figures, methods, reconstruction, results
+from mgdm_jax import figures, hyperparameters, methods, reconstruction, results
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.posterior import Posterior
@@ -58,6 +58,7 @@ def finished(
         "data_residual_mean": float(found.data_residual.mean()),
         "n_diverged": int(found.diverged.any(0).sum()),
         "image_range": results.image_range(found.mean),
+        "numbers": hyperparameters.told(config),
     }
     return Finished(
         name=name,
