@@ -84,6 +84,7 @@ MRI_COMPLEX = {
         "mgdm_no_pr": (0.5, 0.0, 0.0, 1.0),
         "ddnm": (0.0, 0.0, 0.0, 0.8),
         "dps": (5.33, 0.0, 0.0, 1.0),
+        "dps_1000": (1.33, 0.0, 0.0, 1.0),
     },
 }
 """Four inner slices of itk_mprage, simulated phase, 100 steps, Gaussian columns,
