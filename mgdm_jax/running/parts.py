@@ -31,7 +31,7 @@ from mgdm_jax.types import StepInfo
 FOLDER = "parts"
 _FACTS, _NOTE = "run.json", ".note"
 
-DERIVED = ("row_vectors", "row_values", "dual_vectors", "dual_values")
+DERIVED = ("row_vectors", "row_values", "dual_vectors", "dual_values", "harmonics")
 """Fields of operators that follow from the others, to the last bit on one machine."""
 
 
@@ -109,10 +109,14 @@ class Parts:
         return not (self.folder / _FACTS).exists()
 
 
+def _is_derived(way: tuple) -> bool:
+    return any(getattr(key, "name", "") in DERIVED for key in way)
+
+
 def facts(config: Config, prior: Prior, measurements: Measurements) -> dict[str, Any]:
     """Return all that the result of a run depends on, devices aside."""
     operators = jax.tree_util.tree_leaves_with_path(measurements.operator)
-    given = [v for way, v in operators if getattr(way[-1], "name", "") not in DERIVED]
+    given = [leaf for way, leaf in operators if not _is_derived(way)]
     given += [measurements.measurement, measurements.noise_std, measurements.scale]
     given += [v for v in (measurements.reference, measurements.region) if v is not None]
     return {

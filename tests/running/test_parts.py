@@ -1,10 +1,15 @@
 """Finished batches on disk: what is written is read, anything else is told apart."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
+import tiny
 
+from mgdm_jax import defaults, factory
+from mgdm_jax.measurements import Measurements
+from mgdm_jax.operators import radon
 from mgdm_jax.posterior import Job
 from mgdm_jax.reconstruction import Reconstruction
 from mgdm_jax.running import parts
@@ -85,6 +90,22 @@ def test_another_run_is_refused_with_what_differs(tmp_path, rng):
         kept.path(JOB).replace(elsewhere.path(JOB))
         with pytest.raises(ValueError, match="is of another run"):
             elsewhere.read(JOB)
+
+
+def test_spectra_are_no_data(tmp_path):
+    """They follow from the operator, and to the last bit on one machine only."""
+    plain = radon.parallel_beam(np.arange(5) * 36.0, 16)
+    solved = radon.with_dual_spectrum(plain, tmp_path)
+    operators = plain, solved, radon.with_harmonics(plain, tmp_path)
+    one = Measurements(plain, np.zeros((1, 5, 16)), 0.0, None, np.ones(1), None, {})
+    prior = factory.build_prior(tiny.spec(16))
+    digests = {
+        parts.facts(
+            defaults.reconstruction(), prior, dataclasses.replace(one, operator=op)
+        )["data"]
+        for op in operators
+    }
+    assert len(digests) == 1
 
 
 def test_parts_that_nobody_knows_are_refused(tmp_path, rng):
