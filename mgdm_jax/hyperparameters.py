@@ -22,6 +22,13 @@ def resolve(config: Config) -> Guidance:
     return Guidance.of(**numbers(config))
 
 
+def note(config: Config, guidance: Guidance) -> None:
+    """Write into a configuration ζ, λ, ρ, η as they are used."""
+    for name in ("zeta", "lam", "rho"):
+        config.guidance[name] = float(getattr(guidance, name))
+    config.sampler.eta = float(guidance.eta)
+
+
 def numbers(config: Config) -> dict[str, float]:
     """Return ζ, λ, ρ, η: as configured, else the values chosen on validation.
 
@@ -61,15 +68,16 @@ def told(config: Config) -> str:
     # Those of a finished run have passed through float32.
     given = [k for k, v in values.items() if not np.isclose(v, tuned.get(k, np.nan))]
     match origin(config):
-        case _ if given:
-            whence = f"{', '.join(given)} as given"
+        case _ if len(given) == len(values):
+            return f"{listed} (as given)"
         case "":
             whence = "chosen on the sample's validation subject"
         case "starting values":
             whence = f"{STARTING}: search before you compare"
         case name:
             whence = f"chosen on the sample's validation subject, for {name}"
-    return f"{listed} ({whence})"
+    others = f"{', '.join(given)} as given, others " if given else ""
+    return f"{listed} ({others}{whence})"
 
 
 def is_noisy(task: Config) -> bool:

@@ -89,9 +89,14 @@ class Measurements:
 
 def with_spectrum(operator: Any, config: Config) -> Any:
     """Return the operator with its spectrum or harmonics, where wanted and known."""
-    if not methods.wants_spectrum(config):
-        return operator
+    return spectral(operator) if methods.wants_spectrum(config) else operator
+
+
+def spectral(operator: Any) -> Any:
+    """Return the operator with its spectrum or harmonics, where they are known."""
     match operator:
+        case _ if operator.has_spectrum:
+            return operator
         case sense.Sense() if (np.asarray(operator.mask) == operator.mask[:1]).all():
             return sense.with_row_spectrum(operator)
         case radon.ParallelBeam() if operator.n_rows <= spectrum.MAX_DUAL_ROWS:

@@ -1,5 +1,6 @@
 """Several samples of every image, and what they agree and disagree on."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 from mgdm_jax import devices, reconstruction
 from mgdm_jax.factory import Prior, Sampler
 from mgdm_jax.guidance import proximal
-from mgdm_jax.measurements import Measurements
+from mgdm_jax.measurements import Measurements, spectral
 from mgdm_jax.reconstruction import Reconstruction
 from mgdm_jax.types import Array, Guidance, Problem
 
@@ -167,8 +168,14 @@ def null_space(measurements: Measurements, images: np.ndarray) -> np.ndarray:
 def unseen(measurements: Measurements, images: np.ndarray) -> np.ndarray:
     """Return (I - A†A) x of images [n, …image], one operator at a time.
 
-    Exact where the operator's spectrum is known, else by conjugate gradients.
+    Exact where the operator's spectrum can be had, whether or not a method has asked
+    for it, else by conjugate gradients.
     """
+    if measurements.per_image:
+        measurements = dataclasses.replace(measurements, prepare=spectral)
+    else:
+        operator = spectral(measurements.operator)
+        measurements = dataclasses.replace(measurements, operator=operator)
     axes = measurements.axes
 
     def project(problem: Problem, image: Array) -> Array:

@@ -20,12 +20,10 @@ are the scan's; with `--units=hu`, and in DICOM of CT by default, Hounsfield uni
 right for priors of clip((HU + 1024) / 2048, 0, 1).
 """
 
-import copy
 import sys
 from collections.abc import Iterator
 
 import jax
-import numpy as np
 from absl import flags
 from tqdm import tqdm
 
@@ -43,7 +41,6 @@ from mgdm_jax.commands import launch, ranges
 from mgdm_jax.data import hdf5, nifti_files, scan_arrays
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.operators import masks
 from mgdm_jax.reconstructing import outputs, scan_report
 from mgdm_jax.report import cautions, page
 
@@ -54,7 +51,7 @@ def measured(
     config: Config,
     image_shape: tuple[int, ...],
 ) -> Measurements:
-    """Return the measurements, and note their kind and level in the configuration.
+    """Return the measurements, and note them and their level in the configuration.
 
     Raises:
       ValueError: with one line, if they do not fit the prior.
@@ -64,17 +61,12 @@ def measured(
     config.task.kind = "ct" if is_ct else kind
     factory.check_kind(config.task, image_shape)
     defaults.set_tuned(config, tuned.BY_KIND.get(config.task.kind, {}))
-    # The null-space map wants the spectrum, whatever the method does.
-    spectral = copy.deepcopy(config)
-    spectral.method = "mgdm"
+    config.data.path, config.data.embedded = source, False
     if isinstance(contents, hdf5.CtFile):
-        config.task.n_views = len(contents.angles_deg)
-        spectral.data.n_images = len(contents.sinogram)
-        return scans.from_ct(source, contents, spectral, image_shape)
-    whole = np.broadcast_to(contents.mask, contents.kspace.shape[-2:])
-    config.task.acceleration = float(masks.nominal_acceleration(whole))
-    spectral.data.n_images = len(contents.kspace)
-    return scans.from_mri(source, contents, spectral, image_shape)
+        config.data.n_images = len(contents.sinogram)
+        return scans.from_ct(source, contents, config, image_shape)
+    config.data.n_images = len(contents.kspace)
+    return scans.from_mri(source, contents, config, image_shape)
 
 
 def reconstruct(
@@ -90,7 +82,7 @@ def reconstruct(
       contents: of `scan_arrays.mri_arrays` or `scan_arrays.ct_arrays`.
       source: where they come from.
       prior: of `factory.load_prior`.
-      config: method, sampler, noise; the task is noted in it.
+      config: method, sampler, noise; data, task and n_samples are noted in it.
       n_samples: samples of every image.
 
     Raises:
@@ -98,6 +90,7 @@ def reconstruct(
     """
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
+    config.sampler.n_samples = n_samples
     ranges.check(config)
     methods.make_process(config)  # an unknown method has no numbers either
     scan = measured(contents, source, config, prior.image_shape)
@@ -171,7 +164,9 @@ def _run(given: flags.FlagValues) -> None:
     prior = factory.load_prior(given.prior)
     size = prior.image_shape[:2] if given.wider_field else None
     plan = outputs.plan(path, contents, given.geometry, given.units, size)
+    config.prior.path = given.prior
     found, scan = reconstruct(contents, source, prior, config, given.n_samples)
+    hyperparameters.note(config, hyperparameters.resolve(config))
     outputs.write(plan, found, scan, given.method)
     if report is not None:
         page.write([scan_report.finished(found, scan, config, str(path))], report)

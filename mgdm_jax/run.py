@@ -66,10 +66,12 @@ def run(
     processes.meet()
     ranges.check(config)
     methods.make_process(config)  # an unknown method has no numbers either
+    config = copy.deepcopy(config)
+    prior, measurements, _ = factory.build(config)
     guidance = hyperparameters.resolve(config)
-    config = _resolved(config, guidance)
+    hyperparameters.note(config, guidance)
     cheapest = methods.spared(config, guidance)
-    prior, measurements, sampler = factory.build(cheapest, results.N_KEPT)
+    sampler = factory.make(prior, cheapest, results.N_KEPT)
     n, n_samples = len(measurements), config.sampler.n_samples
     facts = parts.facts(config, prior, measurements)
 
@@ -118,15 +120,6 @@ def _write(
         null_space=posterior.null_space(measurements, samples[0].images),
     )
     return results.write(done, workdir)
-
-
-def _resolved(config: Config, guidance) -> Config:
-    """Return the configuration with ζ, λ, ρ, η as they will be used."""
-    config = copy.deepcopy(config)
-    for name in ("zeta", "lam", "rho"):
-        config.guidance[name] = float(getattr(guidance, name))
-    config.sampler.eta = float(guidance.eta)
-    return config
 
 
 def main(

@@ -16,7 +16,7 @@ from mgdm_jax import measurements
 from mgdm_jax.data import hdf5, resize
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.operators import fourier, projection, radon, sense
+from mgdm_jax.operators import fourier, masks, projection, radon, sense
 
 LEAST, MOST = 0.02, 20.0
 """Brightest values of an image in units of its scale; metal in CT reaches 3 or so."""
@@ -31,7 +31,8 @@ def read(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     """Return the measurements of `config.data.path`.
 
     Args:
-      config: see `defaults.reconstruction`.
+      config: see `defaults.reconstruction`; the file's level is noted in it, by which
+        numbers are chosen.
       image_shape: the prior's, `(h, w)` or `(h, w, 2)`.
 
     Raises:
@@ -65,6 +66,7 @@ def from_mri(
     else:
         measurements.check_size(path, size, image_shape, _WIDER)
     mask = np.broadcast_to(np.asarray(file.mask, np.float32), size)
+    config.task.acceleration = float(masks.nominal_acceleration(mask))
     if file.centered:
         kspace = np.asarray(fourier.centred_to_corner(kspace))
         corner = fourier.centred_to_corner_mask(mask)
@@ -188,7 +190,9 @@ def _file_reference(
     scaled = reference[:n] / scale[:, None, None]
     if len(image_shape) == 3:
         return np.stack([scaled.real, scaled.imag], -1).astype(np.float32)
-    return np.abs(scaled).astype(np.float32)
+    if np.iscomplexobj(scaled):
+        scaled = np.abs(scaled)
+    return scaled.astype(np.float32)
 
 
 def from_ct(
@@ -199,6 +203,7 @@ def from_ct(
     Raises:
       ValueError: with one line, if arrays, task and prior do not fit together.
     """
+    config.task.n_views = len(file.angles_deg)
     n = min(config.data.n_images, len(file.sinogram))
     detectors = file.sinogram.shape[-1]
     measurements.check_size(path, (detectors, detectors), image_shape)

@@ -119,7 +119,7 @@ def test_the_command_writes_every_format_once(suffix, scan, tmp_path):
     names = {p.name for p in tmp_path.iterdir() if "out" in p.name}
     assert names == {out.name, "out.report.html"}
     page = (tmp_path / "out.report.html").read_text()
-    assert "mgdm, mean of 2" in page
+    assert "mgdm, mean of 2" in page and prior in page and kspace in page
     for map_ in ("std-0", "null_space-0", "Estimate of mgdm, mean of 2 at step 2"):
         assert map_ in page
 

@@ -1,5 +1,6 @@
 """The command from configuration to files, with a prior of a few weights."""
 
+import copy
 import json
 
 import h5py
@@ -153,12 +154,15 @@ def test_a_file_equals_the_sample_it_was_made_from(tmp_path):
     mask = masks.make_mask("equispaced", (120, 120), 4, 0)
     write_scan(tmp_path / "scan.h5", 37.0 * volume, mask, scale=37.0)
     config.data.path = str(tmp_path / "scan.h5")
-    measured = factory.load_measurements(config, (120, 120))
+    config.tuned.mgdm = {"4": (0.1, 0.1, 0.01, 0.85), "8": (0.2, 0.1, 0.01, 0.85)}
+    config.task.acceleration = 8.0
+    measured = factory.load_measurements(copy.deepcopy(config), (120, 120))
     operator = fourier.masked_fourier(fourier.centred_to_corner_mask(mask), (120, 120))
     want = operator.forward(jnp.asarray(volume[1]))
     np.testing.assert_allclose(measured.measurement[1], want, atol=2e-5)
     np.testing.assert_allclose(measured.reference, volume, atol=1e-5)
-    run.run(config, tmp_path / "out")
+    zeta = run.run(config, tmp_path / "out")["guidance"]["zeta"]
+    assert zeta == pytest.approx(0.1)  # for the file's acceleration
     with h5py.File(tmp_path / "out/reconstructions.h5") as file:
         np.testing.assert_allclose(file["reference"][()], 37 * volume, rtol=1e-4)
 
@@ -211,10 +215,12 @@ def test_a_sinogram_of_scikit_image(tmp_path):
     sinogram = skimage_radon(image, angles, circle=True).T
     with h5py.File(tmp_path / "scan.h5", "w") as file:
         file["sinogram"], file["angles_deg"] = sinogram[None], angles
-        file["reference"] = np.where(outside, 1.0, image)[None]
+        file["reference"] = np.where(outside, 1.0, image - 0.1)[None]
     config.data.path = str(tmp_path / "scan.h5")
     measured = factory.load_measurements(config, (160, 160))
-    np.testing.assert_allclose(measured.reference, image[None], rtol=1e-6)
+    want = np.where(outside, 0, image - 0.1)[None]
+    assert want.min() < 0
+    np.testing.assert_allclose(measured.reference, want, rtol=1e-6)
     again = measured.operator.forward(jnp.asarray(image))
     np.testing.assert_allclose(again, measured.measurement[0], atol=1e-4)
 
@@ -267,13 +273,15 @@ def test_a_finished_run_is_not_overwritten(tmp_path):
 def test_a_gradient_that_weighs_nothing_is_not_built(tmp_path, monkeypatch):
     config = smoke("mri_brats", tmp_path)
     config.guidance.rho = 0.0
-    built = []
+    built, make = [], factory.make
 
-    def build(config, n_kept):
+    def recorded(prior, config, n_kept=0):
         built.append(config.method)
-        raise ValueError("enough")
+        if n_kept:
+            raise ValueError("enough")
+        return make(prior, config)
 
-    monkeypatch.setattr(factory, "build", build)
+    monkeypatch.setattr(factory, "make", recorded)
     with pytest.raises(ValueError, match="enough"):
         run.run(config, tmp_path / "out")
-    assert (built, config.method) == (["mgdm_no_r"], "mgdm")
+    assert (built[-1], config.method) == ("mgdm_no_r", "mgdm")

@@ -77,11 +77,12 @@ def make(config: Config, workdir: Path) -> Sweep:
         raise ValueError(
             "sampler.batch_size=0, as many images as fit, is for `run`; give a number."
         )
-    space = search_space.read(config)
     if config.sweep.strategy == "bayesian":
         bayesian.require()
     files.check(workdir, config)
-    prior, measurements, _ = factory.build(config)
+    at_level = copy.deepcopy(config)
+    prior, measurements, _ = factory.build(at_level)
+    space = search_space.read(at_level)
     _check_criterion(config, measurements)
     held_out = None
     if config.sweep.criterion == "held_out":
