@@ -19,7 +19,7 @@ def reconstruction() -> Config:
 
     config.task = ConfigDict()
     config.task.kind = "mri_real"  # mri_real, mri_complex, ct; inpainting,
-    # super_resolution, deblurring on the embedded sample
+    # super_resolution, deblurring: simulated from images
     config.task.acceleration = 4.0  # MRI: nominal R
     config.task.mask = "equispaced"  # MRI: equispaced, random, gaussian1d/2d, radial
     config.task.mask_seed = 0

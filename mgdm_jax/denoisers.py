@@ -101,7 +101,7 @@ def network_denoiser(
       units: the prior's units.
       prediction: "eps" or "v".
       clip_denoised: clip x0_hat to the clean range, as guided-diffusion and DPS do;
-        without it an imperfect prior diverges (1/√ᾱ is 150 at t = 990).
+        without it an imperfect prior can diverge (1/√ᾱ is 150 at t = 990).
       clip_gradient: "through" or "straight", see `clip`.
     """
 

@@ -150,7 +150,8 @@ class Estimate(NamedTuple):
       eps: the predicted noise.
       pullback: cotangent of x0_hat -> Jᵀ cotangent, J = ∂x0_hat/∂x_t. A method that
         never calls it pays for no backward pass.
-      x0_hat_fn: x_t -> x0_hat, for the second-order option `through_inner` only.
+      x0_hat_fn: x_t -> x0_hat, for the second-order option `through_inner`, and the
+        scores of `samplers.ve`.
       alpha_bar: ᾱ_t.
       alpha_bar_next: ᾱ_s.
       noise_scale: standard deviation of ε in operator units.

@@ -124,7 +124,7 @@ def harmonic(n_iter: int = 100, tol: float = 1e-5) -> ProximalFn:
 
 
 def fbp_residual(problem: Problem, x0_tilde: Array, lam: Array) -> Array:
-    """Return x + FBP(y - A x) / (1 + λ): FBP in the place of A†, as the paper's DDNM.
+    """Return x + FBP(y - A x) / (1 + λ): FBP in the place of A†.
 
     FBP is no pseudo-inverse, so measured values are not met; see `data_residual`.
     """

@@ -19,7 +19,7 @@ def make_step(
     Args:
       projection: evaluated at λ = 0: `proximal.exact` is A† (of an operator without a
         spectrum some 100 steps of CG towards it: DDS),
-        `proximal.fbp_residual` the paper's choice for CT.
+        `proximal.fbp_residual` and `fbp_merge` put FBP in its place, as the paper.
       noise: see `ddim.coefficients`.
     """
 
