@@ -11,7 +11,6 @@ the same settings is not run again.
 """
 
 import copy
-import json
 from pathlib import Path
 
 import jax
@@ -19,7 +18,7 @@ import numpy as np
 from absl import app, flags
 from ml_collections import config_flags
 
-from experiments import scoring
+from experiments import keeping, scoring
 from mgdm_jax import factory, hyperparameters, sweeps
 from mgdm_jax.defaults import Config
 from mgdm_jax.sweeping import evaluation
@@ -76,7 +75,7 @@ def cell(config: Config) -> dict:
 
 def table(config: Config, kept: Path) -> str:
     """Return the table as Markdown, computing the cells that are not kept."""
-    known = json.loads(kept.read_text()) if kept.exists() else {}
+    known = keeping.read(kept)
     lines = [
         f"| | {' | '.join(_STEPS.value)} |",
         "|---" * (len(_STEPS.value) + 1) + "|",
@@ -88,8 +87,8 @@ def table(config: Config, kept: Path) -> str:
             made.sampler.update(VARIANTS[name] | {"n_steps": n_steps})
             label, wanted = f"{name}, {n_steps}", _settings(made)
             if known.get(label, {}).get("settings") != wanted:
-                known[label] = cell(made) | {"settings": wanted}
-                scoring.keep(kept, known)
+                found = cell(made) | {"settings": wanted}
+                known = keeping.add(kept, label, found)
             found = known[label]
             row.append(f"{found['psnr']:.2f} ({found['zeta']:.2g}, {found['eta']:g})")
             print(label, row[-1], flush=True)

@@ -1,13 +1,12 @@
 """A search that a kill does not lose: what was asked is on disk until it is done."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from experiments import scoring
+from experiments import keeping
 
 
 def remembering(
@@ -40,7 +39,7 @@ def remembering(
                 answers.append(row | {"psnr": value, "seconds": each})
                 told = f"{name} {stage} {row}: {value:.2f} dB, {each} s"
                 print(told, flush=True)
-            scoring.keep(path, {"settings": settings, "stages": stages})
+            keeping.keep(path, {"settings": settings, "stages": stages})
         return np.array([find(row) for row in asked], float)
 
     return psnr
@@ -53,5 +52,5 @@ def seconds(path: Path, settings: dict) -> float:
 
 
 def _kept(path: Path, settings: dict) -> dict[str, list[dict]]:
-    kept = json.loads(path.read_text()) if path.exists() else {}
+    kept = keeping.read(path)
     return kept["stages"] if kept.get("settings") == settings else {}

@@ -3,7 +3,6 @@
 import copy
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,10 +11,11 @@ from types import MappingProxyType
 import jax
 import numpy as np
 
-from experiments import rows, supervised_unet
+from experiments import keeping, rows, supervised_unet
 from mgdm_jax import factory, hyperparameters, methods, priors, reconstruction
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
+from mgdm_jax.storage import aside
 
 Results = dict[str, dict]
 """Row -> `score`'s result."""
@@ -62,14 +62,6 @@ def circumstances(config: Config) -> dict:
     }
 
 
-def keep(path: Path, result: dict) -> None:
-    """Write a result as JSON, aside first: a killed run leaves the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(path.name + ".tmp")
-    aside.write_text(json.dumps(result, indent=1))
-    os.replace(aside, path)
-
-
 def _sampler(config: Config) -> dict:
     """Return the sampler's settings; η is one of the numbers, others change nothing."""
     elsewhere = ("eta", "batch_size", "n_samples")
@@ -101,10 +93,8 @@ def images(config: Config, name: str, folder: Path) -> np.ndarray:
             if str(kept["settings"]) == wanted:
                 return kept["images"]
     _, found, _ = _reconstructed(config)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}")
-    np.savez(aside, images=found, settings=np.array(wanted))
-    os.replace(aside, path)
+    with aside.replacing(path) as part, part.open("wb") as file:
+        np.savez(file, images=found, settings=np.array(wanted))
     return found
 
 
@@ -188,10 +178,10 @@ def collect(
     results = {"baseline": baseline(config)}
     for name, row in configs.items():
         path = folder / f"{rows.level_name(config)}-{name}.json"
-        kept: dict = json.loads(path.read_text()) if path.exists() else {}
+        kept: dict = keeping.read(path)
         if kept.get("settings") != wanted[name]:
             kept = score(row) | {"settings": wanted[name]}
-            keep(path, kept)
+            keeping.keep(path, kept)
         results[name] = kept | {"origin": hyperparameters.origin(row)}
         print(name, f"{np.mean(kept['psnr']):.2f} dB", flush=True)
     return results

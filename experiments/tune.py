@@ -18,7 +18,6 @@ that, of which the validation subject was held back.
 """
 
 import copy
-import json
 import math
 import sys
 from collections.abc import Callable
@@ -29,7 +28,7 @@ import numpy as np
 from absl import app, flags
 from ml_collections import config_flags
 
-from experiments import ascent, remembering, rows, scoring, search
+from experiments import ascent, keeping, remembering, rows, scoring, search
 from mgdm_jax import devices, factory, methods, priors, reconstruction, sweeps
 from mgdm_jax.defaults import Config
 from mgdm_jax.sweeping import evaluation
@@ -187,7 +186,7 @@ def main(argv: list[str]) -> None:
     config.data.split, config.data.subject = "train", _SUBJECT.value
     config.sampler.n_steps = _STEPS.value
     path = Path(_OUT.value) / f"{rows.level_name(config)}.json"
-    table = json.loads(path.read_text()) if path.exists() else {}
+    table = keeping.read(path)
     chunk = devices.padded(_CHUNK.value, devices.mesh())
     for name in rows.applicable(config, _METHODS.value):
         config.data.n_images = slices(name, _SLICES.value) + ENDS
@@ -196,9 +195,8 @@ def main(argv: list[str]) -> None:
         known = table.get(name, {})
         if (known.get("settings"), known.get("space")) != (settings, space):
             aside = path.with_name(f"{path.stem}-{name}.partial.json")
-            table[name] = tune(config, name, table, settings, chunk, aside)
-            table[name]["space"] = space
-            scoring.keep(path, table)
+            found = tune(config, name, table, settings, chunk, aside)
+            table = keeping.add(path, name, found | {"space": space})
             aside.unlink(missing_ok=True)
         found = table[name]
         summary = f"{found['psnr']:.2f} dB, {found['seconds']} s"

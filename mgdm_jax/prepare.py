@@ -63,9 +63,9 @@ def prepare(
     manifest = {"reader": dataclasses.asdict(reader), "shares": dict(shares)}
     manifest["volumes"] = entries
     text = json.dumps(manifest, indent=1)
-    jobs.write_text(folder / jobs.PLAN, text)
+    aside.write_text(folder / jobs.PLAN, text)
     prepared.merge(out, parts, reader.name)
-    jobs.write_text(manifest_path(out), text)
+    aside.write_text(manifest_path(out), text)
     aside.remove(folder)
     return manifest
 
@@ -99,7 +99,7 @@ def prepare_measured(
     jobs.check_unread(work, [*outputs, manifest_path(out)])
     manifest: dict = {"sampling": sampling and dataclasses.asdict(sampling)}
     manifest |= {"shares": dict(shares), "volumes": _finish(work, workers)}
-    jobs.write_text(manifest_path(out), json.dumps(manifest, indent=1))
+    aside.write_text(manifest_path(out), json.dumps(manifest, indent=1))
     return manifest
 
 

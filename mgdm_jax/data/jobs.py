@@ -117,7 +117,7 @@ def run(job: SlicesJob | MeasuredJob) -> dict:
     with aside.inside(output.parent), _claimed(output, entry):
         entry |= job.write(contents)
         entry["sources"] = [_source(path) for path in volume.paths]
-        write_text(_note(output), json.dumps(entry))
+        aside.write_text(_note(output), json.dumps(entry))
     return entry
 
 
@@ -206,7 +206,7 @@ def _noted(output: Path) -> dict | None:
 @contextlib.contextmanager
 def _claimed(output: Path, entry: dict) -> Iterator[None]:
     """Note an output before it is there, so that one killed in between is ours."""
-    write_text(_note(output), json.dumps(entry | {"key": "unfinished"}))
+    aside.write_text(_note(output), json.dumps(entry | {"key": "unfinished"}))
     try:
         yield
     except BaseException:
@@ -225,12 +225,6 @@ def key(job: SlicesJob | MeasuredJob) -> str:
     stats = [os.stat(path) for path in job.volume.paths]
     seen = [(stat.st_size, stat.st_mtime_ns) for stat in stats]
     return hashlib.sha256(repr((job, seen)).encode()).hexdigest()[:16]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    with aside.replacing(path) as part:
-        part.write_text(text)
 
 
 def _source(path: str) -> dict:

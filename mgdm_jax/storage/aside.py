@@ -54,6 +54,12 @@ def replacing(path: Path) -> Iterator[Path]:
             _remove(part)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with replacing(path) as part:
+        part.write_text(text)
+
+
 @contextlib.contextmanager
 def filling(folder: Path, last: str) -> Iterator[Path]:
     """Yield a folder whose files then move into `folder`, the one named `last` last.

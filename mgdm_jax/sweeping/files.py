@@ -76,10 +76,12 @@ def check_inputs(workdir: Path, prior: Prior, measurements: Measurements) -> str
 
 def begin(workdir: Path, config: Config, inputs: str) -> None:
     """Write config.json and environment.json, the latter of the first start."""
-    _write(workdir / "config.json", json.dumps(fingerprints.plain(config), indent=2))
+    aside.write_text(
+        workdir / "config.json", json.dumps(fingerprints.plain(config), indent=2)
+    )
     if not (workdir / "environment.json").exists():
         facts = results.environment() | {"inputs": inputs}
-        _write(workdir / "environment.json", json.dumps(facts, indent=2))
+        aside.write_text(workdir / "environment.json", json.dumps(facts, indent=2))
 
 
 def provenance(config: Config, measurements: Measurements) -> list[str]:
@@ -122,7 +124,7 @@ def write_best(workdir: Path, config: Config, row: Row, notes: list[str]) -> Non
     ]
     docstring = "\n".join(lines).replace("\\", "\\\\").replace('"', '\\"')
     body = "\n".join(f"    {line}" for line in _assignments(config, row))
-    _write(
+    aside.write_text(
         path,
         f'"""{docstring}"""\n\n'
         "from mgdm_jax import defaults\n\n\n"
@@ -170,9 +172,3 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     if not isinstance(found, dict):
         raise ValueError(f"{path} is damaged; give another --workdir.")
     return found
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    with aside.replacing(path) as part:
-        part.write_text(text)
