@@ -11,6 +11,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from experiments import report, rows, scoring, tables
+from mgdm_jax import hyperparameters
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to compare on.")
 _LEVELS = flags.DEFINE_list("levels", None, "Accelerations, or numbers of views.")
@@ -22,7 +23,7 @@ def main(argv: list[str]) -> None:
     del argv
     folder = tables.folder()
     for level in map(float, _LEVELS.value or ()):
-        config = scoring.with_level(_CONFIG.value, level)
+        config = hyperparameters.with_level(_CONFIG.value, level)
         config.data.n_images = tables.N_IMAGES.value
         config.sampler.n_steps = tables.STEPS.value
         results = scoring.collect(

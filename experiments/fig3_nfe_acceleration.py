@@ -14,6 +14,7 @@ from absl import app, flags
 from matplotlib import figure
 
 from experiments import scoring, tables
+from mgdm_jax import hyperparameters
 
 ROWS = ("dps", "ddnm", "mgdm")
 
@@ -32,7 +33,8 @@ def curves(points: list[tuple[float, float, int]]) -> Curves:
     """Return the rows' results at (abscissa, acceleration, steps)."""
     found: Curves = {name: [] for name in ("baseline", *ROWS)}
     for abscissa, acceleration, n_steps in points:
-        config = scoring.with_level(tables.configured("mri_brats"), acceleration)
+        config = tables.configured("mri_brats")
+        config = hyperparameters.with_level(config, acceleration)
         config.sampler.n_steps = n_steps
         results = scoring.collect(config, list(ROWS), tables.folder())
         for name, result in results.items():

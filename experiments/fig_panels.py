@@ -11,6 +11,7 @@ from typing import NamedTuple
 from absl import app, flags
 
 from experiments import panels, rows, scoring, tables
+from mgdm_jax import hyperparameters
 from mgdm_jax.defaults import Config
 
 MRI = ("dps", "ddnm", "mgdm")
@@ -54,7 +55,7 @@ def configured(chosen: Figure, level: float) -> Config:
     """Return the configuration of one level, three slices of it."""
     config = tables.configured(chosen.config)
     config.data.n_images = min(3, tables.N_IMAGES.value)
-    return scoring.with_level(config, level)
+    return hyperparameters.with_level(config, level)
 
 
 def draw(chosen: Figure, config: Config, stem: Path) -> None:

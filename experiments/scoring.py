@@ -24,16 +24,6 @@ BROKEN = 5.0
 """PSNR in dB below which an image is no reconstruction but a divergence."""
 
 
-def with_level(config: Config, level: float) -> Config:
-    """Return the configuration at one acceleration or number of views."""
-    config = copy.deepcopy(config)
-    if config.task.kind == "ct":
-        config.task.n_views = int(level)
-    else:
-        config.task.acceleration = float(level)
-    return config
-
-
 def prior_id(config: Config) -> str:
     """Return the prior's name and the start of its file's SHA-256."""
     content = priors.locate(config.prior.path).read_bytes()

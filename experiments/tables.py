@@ -7,6 +7,7 @@ from pathlib import Path
 from absl import app, flags
 
 from experiments import report, rows, scoring
+from mgdm_jax import hyperparameters
 from mgdm_jax.defaults import Config
 
 N_IMAGES = flags.DEFINE_integer("n_images", 16, "Slices of the test subject.")
@@ -62,7 +63,7 @@ def run(
         del argv
         config = configured(config_name)
         for level in map(int, levels.value):
-            at_level = scoring.with_level(config, level)
+            at_level = hyperparameters.with_level(config, level)
             results = scoring.collect(
                 at_level, list(names), folder(), long_slices=LONG_SLICES.value
             )

@@ -1,5 +1,6 @@
 """ζ, λ, ρ, η of a run: as given, else as chosen on validation."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,10 @@ from mgdm_jax.defaults import Config
 from mgdm_jax.types import Guidance
 
 NOISY = "_noisy"
-STARTING = "starting values, chosen for nothing"
 ANY = "any"
 """Level of numbers that nobody chose for one: the last resort."""
+STARTING = "starting values, chosen for nothing"
+"""What a user is told of these."""
 
 
 def resolve(config: Config) -> Guidance:
@@ -20,6 +22,18 @@ def resolve(config: Config) -> Guidance:
       ValueError: as `numbers` does.
     """
     return Guidance.of(**numbers(config))
+
+
+def with_level(config: Config, level: float | None) -> Config:
+    """Return a copy at an acceleration or number of views, its own for None."""
+    config = copy.deepcopy(config)
+    if level is None:
+        return config
+    if config.task.kind == "ct":
+        config.task.n_views = int(level)
+    else:
+        config.task.acceleration = float(level)
+    return config
 
 
 def note(config: Config, guidance: Guidance) -> None:

@@ -28,6 +28,8 @@ class Measurements:
       scale: [n] image in the file's units = scale · image in operator units.
       region: [h, w] pixels that A sees, or None for all; images are zero elsewhere.
       facts: what a reader of the results must know; goes into metrics.json.
+      level: acceleration or number of views of a file, by which numbers are chosen;
+        None of simulated ones, which have the configuration's.
     """
 
     operator: Any
@@ -38,6 +40,7 @@ class Measurements:
     region: np.ndarray | None
     facts: dict
     prepare: Callable[[Any], Any] = lambda operator: operator
+    level: float | None = None
 
     @property
     def per_image(self) -> bool:
@@ -96,6 +99,8 @@ def spectral(operator: Any) -> Any:
     """Return the operator with its spectrum or harmonics, where they are known."""
     match operator:
         case _ if operator.has_spectrum:
+            return operator
+        case radon.ParallelBeam(harmonics=spectrum.Eigen()):
             return operator
         case sense.Sense() if (np.asarray(operator.mask) == operator.mask[:1]).all():
             return sense.with_row_spectrum(operator)

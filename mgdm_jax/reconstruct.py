@@ -64,9 +64,12 @@ def measured(
     config.data.path, config.data.embedded = source, False
     if isinstance(contents, hdf5.CtFile):
         config.data.n_images = len(contents.sinogram)
+        config.task.n_views = len(contents.angles_deg)
         return scans.from_ct(source, contents, config, image_shape)
     config.data.n_images = len(contents.kspace)
-    return scans.from_mri(source, contents, config, image_shape)
+    scan = scans.from_mri(source, contents, config, image_shape)
+    config.task.acceleration = scan.level
+    return scan
 
 
 def reconstruct(

@@ -19,7 +19,6 @@ Configurations without a file's name are in the package, see `packaged`; of `--q
 and of events in JSON see `console`.
 """
 
-import copy
 import dataclasses
 import sys
 import time
@@ -66,8 +65,8 @@ def run(
     processes.meet()
     ranges.check(config)
     methods.make_process(config)  # an unknown method has no numbers either
-    config = copy.deepcopy(config)
     prior, measurements, _ = factory.build(config)
+    config = hyperparameters.with_level(config, measurements.level)
     guidance = hyperparameters.resolve(config)
     hyperparameters.note(config, guidance)
     cheapest = methods.spared(config, guidance)

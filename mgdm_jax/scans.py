@@ -31,8 +31,7 @@ def read(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     """Return the measurements of `config.data.path`.
 
     Args:
-      config: see `defaults.reconstruction`; the file's level is noted in it, by which
-        numbers are chosen.
+      config: see `defaults.reconstruction`.
       image_shape: the prior's, `(h, w)` or `(h, w, 2)`.
 
     Raises:
@@ -66,7 +65,6 @@ def from_mri(
     else:
         measurements.check_size(path, size, image_shape, _WIDER)
     mask = np.broadcast_to(np.asarray(file.mask, np.float32), size)
-    config.task.acceleration = float(masks.nominal_acceleration(mask))
     if file.centered:
         kspace = np.asarray(fourier.centred_to_corner(kspace))
         corner = fourier.centred_to_corner_mask(mask)
@@ -93,6 +91,7 @@ def from_mri(
         region=None,
         facts=facts,
         prepare=functools.partial(measurements.with_spectrum, config=config),
+        level=masks.nominal_acceleration(mask),
     )
 
 
@@ -203,7 +202,6 @@ def from_ct(
     Raises:
       ValueError: with one line, if arrays, task and prior do not fit together.
     """
-    config.task.n_views = len(file.angles_deg)
     n = min(config.data.n_images, len(file.sinogram))
     detectors = file.sinogram.shape[-1]
     measurements.check_size(path, (detectors, detectors), image_shape)
@@ -229,4 +227,5 @@ def from_ct(
         scale=scale,
         region=region,
         facts=facts,
+        level=len(file.angles_deg),
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 LOWEST, HIGHEST = -0.5, 1.5
-"""Beyond these, in operator units, no image of a prior's kind comes near."""
+"""Beyond these, in operator units, no image of a prior's kind comes but by metal."""
 
 
 def all_of(facts: Mapping[str, Any], diverged: Sequence[int]) -> list[str]:
@@ -56,9 +56,9 @@ def misfit(facts: Mapping[str, Any]) -> list[str]:
     if lowest >= LOWEST and highest <= HIGHEST:
         return []
     return [
-        f"Images reach from {lowest:.2g} to {highest:.2g}, the prior's from 0 to 1: "
-        "the measurements do not fit the model. Say how noisy they are (noise_std), "
-        "and check units, geometry and mask."
+        f"Images reach from {lowest:.2g} to {highest:.2g}, the prior's from 0 to 1. "
+        "Unless that is metal, the measurements do not fit the model: say how noisy "
+        "they are (noise_std), and check units, geometry and mask."
     ]
 
 

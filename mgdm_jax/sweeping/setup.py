@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from mgdm_jax import devices, factory, methods, sweeps
+from mgdm_jax import devices, factory, hyperparameters, methods, sweeps
 from mgdm_jax.commands import ranges
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
@@ -80,9 +80,8 @@ def make(config: Config, workdir: Path) -> Sweep:
     if config.sweep.strategy == "bayesian":
         bayesian.require()
     files.check(workdir, config)
-    at_level = copy.deepcopy(config)
-    prior, measurements, _ = factory.build(at_level)
-    space = search_space.read(at_level)
+    prior, measurements, _ = factory.build(config)
+    space = search_space.read(hyperparameters.with_level(config, measurements.level))
     _check_criterion(config, measurements)
     held_out = None
     if config.sweep.criterion == "held_out":
