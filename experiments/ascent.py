@@ -75,9 +75,11 @@ def climb(
 ) -> dict:
     """Return the best numbers after each coordinate went uphill as far as it gains.
 
-    The start is tried first: `tried` holds no values of fewer steps.
+    The start is tried first: `tried` holds no values of fewer steps. η = 1 beside it,
+    as PSNR may fall and rise again on the way there, and does with more steps alone.
     """
-    best = attempt(evaluate, tried, best, "eta", (best["eta"],))
+    etas = {best["eta"], *space.get("eta", ())[-1:]}
+    best = attempt(evaluate, tried, best, "eta", tuple(etas))
     for name, candidates in space.items():
         gain = math.inf
         while gain > MIN_GAIN:

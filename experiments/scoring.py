@@ -145,6 +145,8 @@ def collect(
 ) -> Results:
     """Return the rows that apply, running those that `folder` does not hold.
 
+    One that it holds of all slices is taken where fewer would do.
+
     Args:
       config: task, data and sampler.
       names: rows of `rows.VARIANTS`.
@@ -166,10 +168,11 @@ def collect(
         if row.method not in (*rows.CLASSICAL, rows.SUPERVISED):
             factory.make(factory.load_prior(row.prior.path), row)
     results = {"baseline": baseline(config)}
+    all_slices = {"data": settings(config)["data"]}
     for name, row in configs.items():
         path = folder / f"{rows.level_name(config)}-{name}.json"
         kept: dict = keeping.read(path)
-        if kept.get("settings") != wanted[name]:
+        if kept.get("settings") not in (wanted[name], wanted[name] | all_slices):
             kept = score(row) | {"settings": wanted[name]}
             keeping.keep(path, kept)
         results[name] = kept | {"origin": hyperparameters.origin(row)}

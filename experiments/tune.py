@@ -2,10 +2,10 @@
 
 The same procedure for each row, mean PSNR over evenly spaced slices, the volume's ends
 left out: with a quarter of the steps, coordinate descent over the candidates of
-`search`, twice, the largest doubled as long as it wins; then, with all steps, every
-coordinate climbs by its `STRIDE` while that gains; at last ζ and ρ step back from a
-cliff. Rows of one family share what they tried; those of thousands of evaluations have
-a quarter of the slices, as in the tables. Writes
+`search`, twice, the largest doubled as long as it wins; then, with all steps, from
+there or from η = 1, every coordinate climbs by its `STRIDE` while that gains; at last ζ
+and ρ step back from a cliff. Rows of one family share what they tried; those of
+thousands of evaluations have a quarter of the slices, as in the tables. Writes
 `experiments/tuning/<config>-<level>….json`; its numbers are copied into the config.
 Resumable: a row found there under the same settings is not searched again, and of one
 that was broken off, nothing is asked twice.

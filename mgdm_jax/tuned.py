@@ -46,6 +46,10 @@ MRI_REAL = {
         "ddnm": (0.0, 0.0, 0.0, 1.0),
         "ddrm": (0.0, 0.0, 0.0, 1.0),
         "dds": (0.0, 0.0, 0.0, 1.0),
+        "diffpir": (0.0, 7.0, 0.0, 1.0),
+        "pigdm": (1.33, 0.0, 0.0, 1.0),
+        "mcg": (3.56, 0.0, 0.0, 1.0),
+        "red_diff": (0.169, 0.1, 0.0, 0.0),
         "dps": (2.67, 0.0, 0.0, 1.0),
         "dps_1000": (0.889, 0.0, 0.0, 1.0),
     },
@@ -56,14 +60,36 @@ MRI_REAL = {
         "mgdm_no_ir": (0.0, 3.3e-5, 0.0, 1.0),
         "mgdm_no_pr": (0.375, 0.0, 0.0, 0.4),
         "ddnm": (0.0, 0.0, 0.0, 1.0),
+        "ddrm": (0.0, 0.0, 0.0, 1.0),
+        "dds": (0.0, 0.0, 0.0, 1.0),
+        "diffpir": (0.0, 7.0, 0.0, 1.0),
+        "pigdm": (1.33, 0.0, 0.0, 1.0),
+        "mcg": (2.0, 0.0, 0.0, 1.0),
+        "red_diff": (0.101, 0.09, 0.0, 0.0),
         "dps": (1.78, 0.0, 0.0, 1.0),
         "dps_1000": (0.444, 0.0, 0.0, 1.0),
     },
+    "24": {
+        "mgdm": (0.667, 1.11e-5, 0.001, 1.0),
+        "mgdm_no_r": (0.667, 3.33e-5, 0.0, 1.0),
+        "mgdm_no_i": (0.0, 1.11e-5, 0.001, 0.8),
+        "mgdm_no_ir": (0.0, 3.33e-5, 0.0, 0.8),
+        "mgdm_no_pr": (0.375, 0.0, 0.0, 0.8),
+        "ddnm": (0.0, 0.0, 0.0, 0.8),
+        "ddrm": (0.0, 0.0, 0.0, 1.0),
+        "dds": (0.0, 0.0, 0.0, 0.8),
+        "diffpir": (0.0, 7.0, 0.0, 1.0),
+        "pigdm": (1.33, 0.0, 0.0, 1.0),
+        "mcg": (1.0, 0.0, 0.0, 1.0),
+        "red_diff": (0.00296, 0.01, 0.0, 0.0),
+        "dps": (0.5, 0.0, 0.0, 0.95),
+        "dps_1000": (0.148, 0.0, 0.0, 1.0),
+    },
 }
-"""Slices of itk_mprage, 100 steps, equispaced columns, brain_t1_held_back:
+"""Four inner slices of itk_mprage, 100 steps, equispaced columns, brain_t1_held_back:
 `python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage`, at 8x
-with `--config.task.acceleration=8`. Four inner slices; two, the volume's ends, for
-`ddrm` and `dds`; one inner slice, 1,000 steps for `dps_1000`."""
+and 24x with `--config.task.acceleration=8` or 24. `dps_1000`, 1,000 steps, had one
+slice at 4x and 8x."""
 
 MRI_COMPLEX = {
     "4": {
@@ -73,8 +99,15 @@ MRI_COMPLEX = {
         "mgdm_no_ir": (0.0, 3.3e-5, 0.0, 0.7),
         "mgdm_no_pr": (0.5, 0.0, 0.0, 1.0),
         "ddnm": (0.0, 0.0, 0.0, 0.7),
+        "ddrm": (0.0, 0.0, 0.0, 1.0),
+        "dds": (0.0, 0.0, 0.0, 0.7),
+        "diffpir": (0.0, 7.0, 0.0, 1.0),
+        "pigdm": (1.0, 0.0, 0.0, 1.0),
+        "mcg": (8.0, 0.0, 0.0, 1.0),
+        "red_diff": (0.1, 0.0833, 0.0, 0.0),
         "dps": (3.56, 0.0, 0.0, 1.0),
         "dps_1000": (0.889, 0.0, 0.0, 0.0),
+        "score_mri": (0.9, 1.0, 0.0, 0.0),
     },
     "8": {
         "mgdm": (3.0, 0.00111, 0.0, 1.0),
@@ -83,8 +116,15 @@ MRI_COMPLEX = {
         "mgdm_no_ir": (0.0, 3.33e-5, 0.0, 0.8),
         "mgdm_no_pr": (0.5, 0.0, 0.0, 1.0),
         "ddnm": (0.0, 0.0, 0.0, 0.8),
+        "ddrm": (0.0, 0.0, 0.0, 1.0),
+        "dds": (0.0, 0.0, 0.0, 0.8),
+        "diffpir": (0.0, 7.0, 0.0, 1.0),
+        "pigdm": (1.33, 0.0, 0.0, 1.0),
+        "mcg": (8.0, 0.0, 0.0, 1.0),
+        "red_diff": (0.075, 0.1, 0.0, 0.0),
         "dps": (5.33, 0.0, 0.0, 1.0),
         "dps_1000": (1.33, 0.0, 0.0, 1.0),
+        "score_mri": (1.35, 1.0, 0.0, 0.0),
     },
 }
 """Four inner slices of itk_mprage, simulated phase, 100 steps, Gaussian columns,
@@ -93,7 +133,6 @@ brain_complex_held_back: `python -m experiments.tune --config configs/mri_fastmr
 steps for `dps_1000`."""
 
 CT = {
-    "any": {"score_med": (0.246, 0.841, 0.0, 0.0)},
     "23": {
         "mgdm": (10.7, 1.1e-5, 0.001, 1.0),
         "mgdm_no_r": (10.7, 3.3e-5, 0.0, 1.0),
@@ -103,7 +142,15 @@ CT = {
         "ddnm": (0.0, 0.0, 0.0, 0.7),
         "ddnm_fbp": (0.0, 0.0, 0.0, 0.4),
         "ddnm_fbp_merge": (0.0, 0.0, 0.0, 0.6),
+        "ddrm": (0.0, 0.0, 0.0, 1.0),
+        "dds": (0.0, 0.0, 0.0, 0.7),
+        "diffpir": (0.0, 15.0, 0.0, 1.0),
+        "pigdm": (1.33, 0.0, 0.0, 1.0),
+        "mcg": (12.0, 0.0, 0.0, 1.0),
+        "red_diff": (0.05, 0.01, 0.0, 0.0),
         "dps": (2.67, 0.0, 0.0, 0.2),
+        "dps_1000": (0.889, 0.0, 0.0, 0.1),
+        "score_med": (1.2, 1.0, 0.0, 0.0),
     },
     "10": {
         "mgdm": (0.75, 3.33e-5, 0.3, 1.0),
@@ -114,13 +161,34 @@ CT = {
         "ddnm": (0.0, 0.0, 0.0, 1.0),
         "ddnm_fbp": (0.0, 0.0, 0.0, 0.6),
         "ddnm_fbp_merge": (0.0, 0.0, 0.0, 0.3),
+        "ddrm": (0.0, 0.0, 0.0, 1.0),
+        "dds": (0.0, 0.0, 0.0, 1.0),
+        "diffpir": (0.0, 7.0, 0.0, 1.0),
+        "pigdm": (1.33, 0.0, 0.0, 1.0),
+        "mcg": (10.7, 0.0, 0.0, 1.0),
+        "red_diff": (0.05, 0.01, 0.0, 0.0),
         "dps": (2.67, 0.0, 0.0, 0.5),
+        "dps_1000": (0.889, 0.0, 0.0, 0.5),
+        "score_med": (1.2, 1.0, 0.0, 0.0),
     },
     "23_noisy": {
         "mgdm": (0.667, 3.33e-4, 0.3, 1.0),
         "mgdm_no_r": (4.0, 0.001, 0.0, 1.0),
         "mgdm_no_i": (0.0, 3.33e-4, 0.15, 1.0),
         "mgdm_no_ir": (0.0, 3.33e-5, 0.0, 1.0),
+        "mgdm_no_pr": (1.0, 0.0, 0.0, 0.2),
+        "ddnm": (0.0, 0.0, 0.0, 1.0),
+        "ddnm_fbp_merge": (0.0, 0.0, 0.0, 0.7),
+        "ddnm_plus": (0.0, 0.0, 0.0, 0.9),
+        "ddrm": (0.0, 0.0, 0.0, 0.9),
+        "dds": (0.0, 0.03, 0.0, 1.0),
+        "diffpir": (0.0, 0.333, 0.0, 1.0),
+        "pigdm": (1.33, 0.0, 0.0, 1.0),
+        "mcg": (1.33, 0.0, 0.0, 0.2),
+        "red_diff": (0.133, 0.03, 0.0, 0.0),
+        "dps": (3.56, 0.0, 0.0, 0.5),
+        "dps_1000": (1.33, 0.0, 0.0, 0.1),
+        "score_med": (0.0333, 0.00617, 0.0, 0.0),
     },
 }
 """Four inner slices of lung1, 100 steps, chest_ct_held_back: `python -m
@@ -129,8 +197,7 @@ experiments.tune --config configs/ct_lidc.py --subject lung1`, with
 1 % of a sinogram's maximum; λ has the noise's share added. With FBP for a
 pseudo-inverse in DDNM's residual form (`ddnm_fbp`) every η diverges. MGDM's ζ at 23
 views is a stride below the best, 16, as all slices diverge at 24; rho, noisy, below 0.6
-for the like reason. `any` is a starting value: its paper's numbers for LIDC at 23
-views."""
+for the like reason."""
 
 BY_KIND = {"mri_real": MRI_REAL, "mri_complex": MRI_COMPLEX, "ct": CT}
 """Values of `config.task.kind` -> the numbers of its task."""

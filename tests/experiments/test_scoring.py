@@ -149,6 +149,8 @@ def test_long_rows_have_as_many_slices_as_are_asked_for(most, tmp_path, monkeypa
     )
     found = scoring.collect(config, ["ddnm", "dps_1000"], tmp_path, long_slices=most)
     assert [len(row["psnr"]) for row in found.values()] == [1, 16, most]
+    again = scoring.collect(config, ["dps_1000"], tmp_path, long_slices=4)
+    assert len(again["dps_1000"]["psnr"]) == most  # more than asked for is kept
 
 
 def test_seconds_say_of_which_device_they_are_unless_of_a_cpu():

@@ -47,6 +47,15 @@ def test_climb_ends_where_both_neighbours_gain_nothing():
         assert max(evaluate(around)) < psnr + ascent.MIN_GAIN
 
 
+def test_climb_finds_all_fresh_noise_behind_a_dip():
+    def evaluate(rows):
+        return np.array([20 + (row["eta"] - 0.7) ** 2 for row in rows])
+
+    start = {"zeta": 0.0, "lam": 0.0, "rho": 0.0, "eta": 0.6}
+    assert ascent.climb({"eta": search.ETA}, evaluate, start, [])["eta"] == 1.0
+    assert ascent.climb({"lam": search.LAM}, evaluate, start, [])["eta"] == 0.6
+
+
 def test_divergence_never_wins():
     def evaluate(rows):
         return np.array([-np.inf if row["zeta"] > 1 else row["zeta"] for row in rows])
