@@ -69,19 +69,7 @@ def adm(
             n_head_channels=n_head_channels,
             n_heads=n_heads,
         )
-        _check_heads(network)
         return network, foreign.convert(tensors, network, names.adm)
-
-
-def _check_heads(network: UNetConfig) -> None:
-    """Refuse heads that the channels of a level do not make."""
-    for width in network.widths:
-        divisor = network.n_heads or min(network.n_head_channels, width)
-        if width % divisor:
-            raise ValueError(
-                f"{divisor} does not divide the {width} channels of a level; give "
-                "--n_heads or --n_head_channels as the network was trained."
-            )
 
 
 def diffusers(folder: str) -> tuple[UNetConfig, Params]:

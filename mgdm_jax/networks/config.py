@@ -152,15 +152,24 @@ def _check_widths(config: UNetConfig) -> None:
         raise ValueError("network.channel_mult must name at least one level.")
     if not (config.n_heads or config.n_head_channels):
         raise ValueError("network.n_heads or network.n_head_channels must be positive.")
-    for width in config.widths:
+    for level, width in enumerate(config.widths):
         if not width or width % layers.GROUPS:
             raise ValueError(
                 f"network.channel_mult {config.channel_mult} of model_channels "
                 f"{config.model_channels} makes a level of {width} channels; expected "
                 f"multiples of {layers.GROUPS}."
             )
-        if width % config.heads(width):
-            raise ValueError(
-                f"network.n_heads {config.n_heads} does not divide the {width} "
-                "channels of a level."
-            )
+        is_last = level == len(config.widths) - 1
+        if is_last or config.attends(level):
+            _check_heads(config, width)
+
+
+def _check_heads(config: UNetConfig, width: int) -> None:
+    """Refuse heads that the channels of a level with attention do not make."""
+    name = "n_heads" if config.n_heads else "n_head_channels"
+    divisor = config.n_heads or min(config.n_head_channels, width)
+    if width % divisor:
+        raise ValueError(
+            f"network.{name} {divisor} does not divide the {width} channels of a level "
+            "with attention; give them as the network was trained."
+        )

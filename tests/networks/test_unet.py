@@ -104,6 +104,22 @@ def test_pixel_shuffle_undoes_unshuffle(key):
     np.testing.assert_array_equal(layers.pixel_shuffle(folded, 2), x)
 
 
+@pytest.mark.parametrize("field", ["n_heads", "n_head_channels"])
+def test_heads_must_divide_the_levels_with_attention_alone(field):
+    """Of 32, 96 and 128 channels the last makes heads of 64, the middle none."""
+    size, mult = 32, (1, 3, 4)
+    fits = {"n_heads": 4, "n_head_channels": 64}[field]
+    not_ours = {"n_heads": 5, "n_head_channels": 48}[field]
+    last = unet.UNetConfig(size, 1, 1, 32, mult, 1, (8,), **{field: fits})
+    assert last.attends(2) and not last.attends(1)
+    for at, value in (((8,), not_ours), ((), not_ours), ((16,), 7)):
+        with pytest.raises(ValueError, match=rf"{field} {value} does not divide"):
+            unet.UNetConfig(size, 1, 1, 32, mult, 1, at, **{field: value})
+    if field == "n_head_channels":
+        with pytest.raises(ValueError, match="64 does not divide the 96"):
+            unet.UNetConfig(size, 1, 1, 32, mult, 1, (16,), n_head_channels=64)
+
+
 @pytest.mark.parametrize("new_order", [False, True])
 def test_attention_orders(new_order, key):
     """Dense reference with the published channel orders of q, k and v."""
