@@ -11,17 +11,15 @@ the same settings is not run again.
 """
 
 import copy
+import sys
 from pathlib import Path
 
-import jax
-import numpy as np
 from absl import app, flags
 from ml_collections import config_flags
 
-from experiments import keeping, scoring
-from mgdm_jax import factory, hyperparameters, sweeps
+from experiments import keeping, scoring, validation
+from mgdm_jax import hyperparameters, sweeps
 from mgdm_jax.defaults import Config
-from mgdm_jax.sweeping import evaluation
 
 VARIANTS = {
     "as configured": {},
@@ -58,17 +56,8 @@ def candidates(config: Config) -> list[sweeps.Numbers]:
 
 def cell(config: Config) -> dict:
     """Return the best candidate's mean PSNR, ζ and η."""
-    prior, measured, sampler = factory.build(config)
-    inner = measured.take(np.arange(1, len(measured) - 1))
-    key = jax.random.key(config.sampler.seed)
-    evaluate = evaluation.make(
-        key, sampler, prior, inner, n_candidates=1, n_images=len(inner)
-    )
-    found = {}
-    for numbers in candidates(config):
-        outcome = evaluate(sweeps.stack([numbers]))
-        psnr = np.where(outcome.diverged, -np.inf, outcome.scores.psnr)
-        found[numbers] = float(psnr.mean())
+    evaluate = validation.evaluator(config, 1)
+    found = {row: float(evaluate([row._asdict()])[0]) for row in candidates(config)}
     best = max(found, key=lambda numbers: found[numbers])
     return {"psnr": found[best], "zeta": best.zeta, "eta": best.eta}
 
@@ -105,8 +94,12 @@ def main(argv: list[str]) -> None:
     """Print and write the table."""
     del argv
     config = copy.deepcopy(_CONFIG.value).unlock()
+    try:
+        validation.check_held_back(config.prior.path, _SUBJECT.value)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
     config.data.split, config.data.subject = "train", _SUBJECT.value
-    config.data.n_images = _SLICES.value + 2  # the ends, which nobody looks at
+    config.data.n_images = _SLICES.value + validation.ENDS
     stem = Path(_OUT.value) / f"fewer_evaluations-{config.name}"
     text = table(config, stem.with_suffix(".json"))
     stem.with_suffix(".md").write_text(text + "\n")

@@ -23,37 +23,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import jax
 import numpy as np
 from absl import app, flags
 from ml_collections import config_flags
 
-from experiments import ascent, keeping, remembering, rows, scoring, search
-from mgdm_jax import devices, factory, methods, priors, reconstruction, sweeps
+from experiments import ascent, keeping, remembering, rows, scoring, search, validation
+from mgdm_jax import devices, methods, reconstruction
 from mgdm_jax.defaults import Config
-from mgdm_jax.sweeping import evaluation
 
 COARSE = 4
 """The first stage takes 1 / COARSE of the steps."""
-
-ENDS = 2
-"""Slices at the volume's ends, which nobody looks at."""
-
-
-def evaluator(config: Config, chunk: int) -> Callable[[list[dict]], np.ndarray]:
-    """Return at most `chunk` rows of numbers -> mean PSNR, -inf if one diverges."""
-    prior, measured, sampler = factory.build(config)
-    inner = measured.take(np.arange(1, len(measured) - 1))
-    key = jax.random.key(config.sampler.seed)
-    outcome_of = evaluation.make(
-        key, sampler, prior, inner, n_candidates=chunk, n_images=len(inner)
-    )
-
-    def evaluate(asked: list[dict]) -> np.ndarray:
-        outcome = outcome_of(sweeps.stack([sweeps.Numbers(**row) for row in asked]))
-        return np.where(outcome.diverged, -np.inf, outcome.scores.psnr).mean(axis=1)
-
-    return evaluate
 
 
 def classical_evaluator(
@@ -98,7 +77,7 @@ def tune(
         config.sampler.n_steps = max(1, n_steps // share)
         tried = shared(table, name, stage.__name__, best, settings)
         is_classical = name in rows.CLASSICAL
-        make = classical_evaluator if is_classical else evaluator
+        make = classical_evaluator if is_classical else validation.evaluator
         evaluate = remembering.remembering(
             make(config, chunk), path, settings, stage.__name__, chunk
         )
@@ -112,7 +91,7 @@ def tune(
         stages[stage.__name__] = tried
         if not is_classical:
             each = np.array([methods.nfe(config), methods.backward(config)])
-            cost += (config.data.n_images - ENDS) * len(tried) * each
+            cost += (config.data.n_images - validation.ENDS) * len(tried) * each
     return {
         "chosen": best,
         "psnr": psnr,
@@ -154,25 +133,14 @@ def slices(name: str, usual: int) -> int:
 
 def circumstances(config: Config) -> dict:
     """Return what a search depends on, its space aside; a family shares it."""
-    data = {"subject": config.data.subject, "slices": config.data.n_images - ENDS}
+    data = {
+        "subject": config.data.subject,
+        "slices": config.data.n_images - validation.ENDS,
+    }
     data |= {"path": config.data.path, "ends": "left out"}
     kept = scoring.circumstances(config)
     kept["forms"] = {k: v for k, v in kept["forms"].items() if k not in search.NUMBERS}
     return data | kept
-
-
-def check_held_back(prior: str, subject: str) -> None:
-    """Refuse a prior that was trained on the validation subject.
-
-    Raises:
-      ValueError: with one line.
-    """
-    met = priors.met(priors.load(prior)[0])
-    if subject in met:
-        raise ValueError(
-            f"prior {prior} was trained on {subject}; give one that was not with "
-            "--config.prior.path, as experiments/weights holds them."
-        )
 
 
 def main(argv: list[str]) -> None:
@@ -180,7 +148,7 @@ def main(argv: list[str]) -> None:
     del argv
     config: Config = copy.deepcopy(_CONFIG.value)
     try:
-        check_held_back(config.prior.path, _SUBJECT.value)
+        validation.check_held_back(config.prior.path, _SUBJECT.value)
     except ValueError as error:
         sys.exit(f"error: {error}")
     config.data.split, config.data.subject = "train", _SUBJECT.value
@@ -189,7 +157,7 @@ def main(argv: list[str]) -> None:
     table = keeping.read(path)
     chunk = devices.padded(_CHUNK.value, devices.mesh())
     for name in rows.applicable(config, _METHODS.value):
-        config.data.n_images = slices(name, _SLICES.value) + ENDS
+        config.data.n_images = slices(name, _SLICES.value) + validation.ENDS
         settings = circumstances(rows.configured(config, name))
         space = {k: list(v) for k, v in search.SPACES[name].items()}
         known = table.get(name, {})

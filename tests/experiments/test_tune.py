@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 
-from experiments import ascent, rows, scoring, search, tune
+from experiments import ascent, rows, scoring, search, tune, validation
 from mgdm_jax import defaults
 
 BEST = {"zeta": 23.0, "lam": 1e-2, "rho": 0.0, "eta": 0.92}
@@ -144,9 +144,9 @@ def of_s1(tmp_path):
 
 
 def test_no_search_on_a_subject_that_the_prior_has_met(of_s1):
-    tune.check_held_back(of_s1, "itk_mprage")
+    validation.check_held_back(of_s1, "itk_mprage")
     with pytest.raises(ValueError, match="was trained on s1"):
-        tune.check_held_back(of_s1, "s1")
+        validation.check_held_back(of_s1, "s1")
 
 
 def test_a_prior_is_known_by_its_weights_wherever_they_lie(of_s1, tmp_path):
