@@ -120,7 +120,8 @@ def by_job(
     stream = jax.random.fold_in(key, SAMPLE_STREAM)
     keys = [key, *(jax.random.fold_in(stream, i) for i in range(1, n_samples))]
     programs = reconstruction.compiled(sampler, measurements)
-    prior = prior._replace(params=devices.replicate(devices.mesh(), prior.params))
+    mesh = devices.mesh(at_most=len(measurements))
+    prior = prior._replace(params=devices.replicate(mesh, prior.params))
     args = (programs, prior, measurements, guidance, size)
     samples = [reconstruction.by_batch(k, *args) for k in keys]
     return lambda job: samples[job.sample](job.batch)

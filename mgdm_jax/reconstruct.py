@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 from mgdm_jax import (
     defaults,
+    devices,
     factory,
     hyperparameters,
     methods,
@@ -164,6 +165,7 @@ def _run(given: flags.FlagValues) -> None:
         )
         if contents.maps_estimated:
             sys.stdout.write("coil sensitivities: estimated by ESPIRiT\n")
+    devices.use_cores(min(config.sampler.batch_size, _n_slices(contents)))
     prior = factory.load_prior(given.prior)
     size = prior.image_shape[:2] if given.wider_field else None
     plan = outputs.plan(path, contents, given.geometry, given.units, size)
@@ -180,6 +182,11 @@ def _run(given: flags.FlagValues) -> None:
         sys.stdout.write(f"WARNING: {text}\n")
 
 
+def _n_slices(contents: hdf5.MriFile | hdf5.CtFile) -> int:
+    is_ct = isinstance(contents, hdf5.CtFile)
+    return len(contents.sinogram if is_ct else contents.kspace)
+
+
 def _warnings(plan: outputs.Plan, found: posterior.Posterior) -> Iterator[str]:
     if found.diverged.any():
         yield f"{found.diverged.sum()} samples diverged."
@@ -194,7 +201,7 @@ def _warnings(plan: outputs.Plan, found: posterior.Posterior) -> Iterator[str]:
 def cli() -> None:
     """Define the flags and reconstruct; here, so that importing this defines none."""
     _define_flags()
-
+    launch.keep_compilations()
     launch.start(lambda _: _run(flags.FLAGS), n_words=0)
 
 

@@ -52,10 +52,10 @@ class Programs(NamedTuple):
 
 
 def compiled(sampler: Sampler, measurements: Measurements) -> Programs:
-    """Return the programs of a sampler on problems of one kind, on all devices."""
-    axes = measurements.axes
+    """Return the programs of a sampler on problems of one kind, some on each device."""
+    axes, mesh = measurements.axes, devices.mesh(at_most=len(measurements))
     return Programs(
-        sample=jax.jit(batched(sampler, axes, devices.mesh())),
+        sample=jax.jit(batched(sampler, axes, mesh)),
         finish=jax.jit(jax.vmap(finish, in_axes=(axes, 0, None))),
     )
 
@@ -103,7 +103,7 @@ def stride(batch_size: int, n: int) -> int:
             f"sampler.batch_size must be at least 1, got {batch_size}; `run` alone "
             "finds out what fits."
         )
-    return devices.padded(min(batch_size, n), devices.mesh())
+    return devices.padded(min(batch_size, n), devices.mesh(at_most=n))
 
 
 def batches(n: int, size: int) -> list[range]:
@@ -124,7 +124,8 @@ def by_batch(
     Arguments are those of `reconstruct`; `size` is the longest batch's, to which
     shorter ones are filled up with repeats.
     """
-    n, mesh, region = len(measurements), devices.mesh(), measurements.region
+    n, region = len(measurements), measurements.region
+    mesh = devices.mesh(at_most=n)
     keys = jax.random.split(key, n)
     params = devices.replicate(mesh, prior.params)
     made = isinstance(sampler, Programs)

@@ -30,6 +30,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from mgdm_jax import (
+    devices,
     factory,
     hyperparameters,
     methods,
@@ -177,6 +178,8 @@ def cli() -> None:
     def start(words: list[str]) -> None:
         del words
         launch.check_kind(config.value, "sampler", "train")
+        sampler, data = config.value.sampler, config.value.data
+        devices.use_cores(min(sampler.batch_size or data.n_images, data.n_images))
         joining()
         main(config.value, workdir.value, to=talking())
 

@@ -1,11 +1,17 @@
 """Several devices give what one gives; two CPU devices need a process of their own."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import command_server
+import jax
 import pytest
+import tiny
+
+from mgdm_jax import devices
 
 COMMON = """
 import re
@@ -96,6 +102,12 @@ def outcomes(on):
 
 
 close(outcomes(one), outcomes(two))
+alone = data.take(np.array([0]))
+done = reconstruction.reconstruct(
+    jax.random.key(0), sampler, prior, alone, guidance, batch_size=4
+)
+assert reconstruction.stride(4, 1) == 1 and reconstruction.stride(3, 3) == 4
+assert done.images.shape == images(one)[0][:1].shape
 evaluate = evaluation.make(
     jax.random.key(0), sampler, prior, data, n_candidates=3, n_images=1
 )
@@ -109,6 +121,36 @@ close(evaluate(jax.tree.map(lambda v: v[:3], numbers)),
 )
 def test_two_devices_are_as_one(script):
     run_with_two_devices(COMMON + script)
+
+
+@pytest.mark.parametrize(
+    ("cores", "batch", "count"),
+    [(1, 4, 1), (2, 4, 2), (3, 4, 2), (64, 4, 4), (4, 6, 3), (8, 1, 1), (8, 0, 1)],
+)
+def test_a_cpu_becomes_devices_that_share_a_batch(cores, batch, count, monkeypatch):
+    said = {}
+    monkeypatch.setattr(devices, "_cores", lambda: cores)
+    monkeypatch.setattr(jax.config, "update", said.__setitem__)
+    devices.use_cores(batch)
+    assert said == {"jax_num_cpu_devices": count}
+
+
+def test_what_somebody_has_said_of_devices_stands(monkeypatch):
+    monkeypatch.setattr(jax.config, "update", lambda *_: pytest.fail("was changed"))
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=3")
+    devices.use_cores(4)
+
+
+def test_a_command_uses_as_many_cores_as_it_has_images(tmp_path):
+    prior = tiny.write_prior(tmp_path, 120)
+    words = ["--config=mri_brats:smoke", f"--config.prior.path={prior}"]
+    for n in (1, 2):
+        out = tmp_path / f"out{n}"
+        of_n = [*words, f"--config.data.n_images={n}", f"--workdir={out}"]
+        done = command_server.run("run", *of_n, cwd=tmp_path)
+        assert done.code == 0, done.err
+        environment = json.loads((out / "environment.json").read_text())
+        assert len(environment["devices"]) == min(n, devices._cores())
 
 
 def run_with_two_devices(script):

@@ -42,9 +42,9 @@ def choose(
     Two programs are compiled, of one image a device and of two; what they take is
     XLA's own account of them.
     """
-    mesh = devices.mesh()
-    program = reconstruction.compiled(sampler, measurements).sample
     n = len(measurements)
+    mesh = devices.mesh(at_most=n)
+    program = reconstruction.compiled(sampler, measurements).sample
 
     def taken(each: int) -> int:
         index = np.minimum(np.arange(each * mesh.size), n - 1)

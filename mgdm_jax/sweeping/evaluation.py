@@ -63,7 +63,7 @@ def make(
       criterion: of the merit, one of `criteria.CRITERIA`.
       held_out: n problems to judge the images by, for the criterion of that name.
     """
-    n, mesh = len(measurements), devices.mesh()
+    n, mesh = len(measurements), devices.mesh(at_most=n_candidates)
     keys = jax.random.split(key, n)
     params = devices.replicate(mesh, prior.params)
     references = _references(measurements)

@@ -126,7 +126,8 @@ def _at(config: Config, n_steps: int) -> Config:
 
 def at_once(sweep: Sweep, n: int) -> int:
     """Return the candidates of one program, a multiple of the devices."""
-    return devices.padded(min(sweep.config.sweep.batch_size, n), devices.mesh())
+    size = min(sweep.config.sweep.batch_size, n)
+    return devices.padded(size, devices.mesh(at_most=size))
 
 
 def evaluator(sweep: Sweep, n_steps: int, size: int) -> EvaluateFn:
