@@ -1,10 +1,9 @@
 """Batches split over devices; the only place that names a mesh.
 
-On a CPU each core can be a device, with its part of the batch: cores then stay busy
+On a CPU each core can be a device with its part of the batch: cores then stay busy
 where one program leaves them waiting. `JAX_NUM_CPU_DEVICES` says how many there are.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,31 +12,6 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 _AXIS = "batch"
-_N_CPU_DEVICES = "jax_num_cpu_devices"
-
-
-def use_cores(batch: int) -> None:
-    """Make a CPU as many devices as its cores, of which each gets as much of a batch.
-
-    Before JAX has started; after that, or where somebody has said how many there are,
-    it is without effect.
-    """
-    said = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    if said or getattr(jax.config, _N_CPU_DEVICES) >= 0:
-        return
-    cores = range(1, min(_cores(), batch) + 1)
-    count = max((n for n in cores if batch % n == 0), default=1)
-    try:
-        jax.config.update(_N_CPU_DEVICES, count)
-    except RuntimeError:
-        return  # JAX has started
-
-
-def _cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def mesh(devices: Sequence[Any] | None = None, at_most: int | None = None) -> Mesh:

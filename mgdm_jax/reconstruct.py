@@ -29,7 +29,6 @@ from tqdm import tqdm
 
 from mgdm_jax import (
     defaults,
-    devices,
     factory,
     hyperparameters,
     methods,
@@ -165,7 +164,7 @@ def _run(given: flags.FlagValues) -> None:
         )
         if contents.maps_estimated:
             sys.stdout.write("coil sensitivities: estimated by ESPIRiT\n")
-    devices.use_cores(min(config.sampler.batch_size, _n_slices(contents)))
+    launch.use_cores(min(config.sampler.batch_size, _n_slices(contents)))
     prior = factory.load_prior(given.prior)
     size = prior.image_shape[:2] if given.wider_field else None
     plan = outputs.plan(path, contents, given.geometry, given.units, size)

@@ -30,7 +30,6 @@ from absl import flags
 from ml_collections import config_flags
 
 from mgdm_jax import (
-    devices,
     factory,
     hyperparameters,
     methods,
@@ -179,7 +178,7 @@ def cli() -> None:
         del words
         launch.check_kind(config.value, "sampler", "train")
         sampler, data = config.value.sampler, config.value.data
-        devices.use_cores(min(sampler.batch_size or data.n_images, data.n_images))
+        launch.use_cores(min(sampler.batch_size or data.n_images, data.n_images))
         joining()
         main(config.value, workdir.value, to=talking())
 

@@ -21,7 +21,7 @@ from absl import flags
 from ml_collections import config_flags
 from tqdm import tqdm
 
-from mgdm_jax import devices, metrics, sweeps
+from mgdm_jax import metrics, sweeps
 from mgdm_jax.commands import launch
 from mgdm_jax.defaults import Config
 from mgdm_jax.storage import locks
@@ -168,7 +168,7 @@ def cli() -> None:
     def start(words: list[str]) -> None:
         del words
         launch.check_kind(config.value, "sampler", "train")
-        devices.use_cores(config.value.sweep.batch_size)
+        launch.use_cores(config.value.sweep.batch_size)
         main(config.value, workdir.value)
 
     launch.start(start, n_words=0)

@@ -11,7 +11,7 @@ import jax
 import pytest
 import tiny
 
-from mgdm_jax import devices
+from mgdm_jax.commands import launch
 
 COMMON = """
 import re
@@ -129,16 +129,16 @@ def test_two_devices_are_as_one(script):
 )
 def test_a_cpu_becomes_devices_that_share_a_batch(cores, batch, count, monkeypatch):
     said = {}
-    monkeypatch.setattr(devices, "_cores", lambda: cores)
+    monkeypatch.setattr(launch, "_cores", lambda: cores)
     monkeypatch.setattr(jax.config, "update", said.__setitem__)
-    devices.use_cores(batch)
+    launch.use_cores(batch)
     assert said == {"jax_num_cpu_devices": count}
 
 
 def test_what_somebody_has_said_of_devices_stands(monkeypatch):
     monkeypatch.setattr(jax.config, "update", lambda *_: pytest.fail("was changed"))
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=3")
-    devices.use_cores(4)
+    launch.use_cores(4)
 
 
 def test_a_command_uses_as_many_cores_as_it_has_images(tmp_path):
@@ -150,7 +150,7 @@ def test_a_command_uses_as_many_cores_as_it_has_images(tmp_path):
         done = command_server.run("run", *of_n, cwd=tmp_path)
         assert done.code == 0, done.err
         environment = json.loads((out / "environment.json").read_text())
-        assert len(environment["devices"]) == min(n, devices._cores())
+        assert len(environment["devices"]) == min(n, launch._cores())
 
 
 def run_with_two_devices(script):

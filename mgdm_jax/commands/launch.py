@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import re
 import sys
 import traceback
@@ -12,6 +13,8 @@ from typing import Any
 from absl import app, flags
 
 from mgdm_jax.commands import help_pages, packaged
+
+_N_DEVICES = "jax_num_cpu_devices"
 
 _OF_FIELDS = (AttributeError, LookupError, TypeError)
 """What ml_collections raises for a field that there is not."""
@@ -46,6 +49,32 @@ def keep_compilations() -> None:
     jax.config.update("jax_compilation_cache_dir", str(cache))
     # A run has some fifty small programs: compiled, each takes longer than read.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def use_cores(batch: int) -> None:
+    """Make a CPU as many devices as its cores, of which each gets as much of a batch.
+
+    Before JAX has started; after that, or where somebody has said how many there are,
+    it is without effect.
+    """
+    import jax  # `prepare` needs none
+
+    said = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if said or getattr(jax.config, _N_DEVICES) >= 0:
+        return
+    shares = range(1, min(_cores(), batch) + 1)
+    count = max((n for n in shares if batch % n == 0), default=1)
+    try:
+        jax.config.update(_N_DEVICES, count)
+    except RuntimeError:
+        return  # JAX has started
+
+
+def _cores() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def start(

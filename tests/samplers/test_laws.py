@@ -101,7 +101,7 @@ def test_divergence_is_reported(key):
 
 
 @pytest.mark.parametrize("name", cases.ALL)
-def test_keeping_estimates_changes_no_bit(name, key):
+def test_keeping_estimates_changes_nothing_but_rounding(name, key):
     prior, problem, _ = cases.gaussian_case("real")
     arguments = {
         "denoise": analytic.gaussian_denoiser,
@@ -117,8 +117,9 @@ def test_keeping_estimates_changes_no_bit(name, key):
     want, plain = run(0)
     image, info = run(3)
     assert plain.x0_hat is None
-    np.testing.assert_array_equal(image, want)
-    np.testing.assert_array_equal(info.data_residual, plain.data_residual)
+    np.testing.assert_allclose(image, want, rtol=1e-5, atol=1e-6)
+    residuals = info.data_residual, plain.data_residual
+    np.testing.assert_allclose(*residuals, rtol=1e-5, atol=1e-6)
     every = run(8)[1].x0_hat
     np.testing.assert_allclose(info.x0_hat, every[np.array([0, 4, 7])], atol=1e-6)
 

@@ -99,10 +99,13 @@ def test_the_un_squared_norm_of_dps_is_a_shorter_step(operator_name, key):
 
 
 def test_without_a_merge_scoremed_and_score_mri_are_one(key):
-    """At λ = 0 they differ in nothing but the last merge, which has no noise."""
+    """At λ = 0 they differ in nothing but the last merge, which has no noise.
+
+    Rounding is that of σ = 157 times an image.
+    """
     numbers = cases.guidance(zeta=0.2, lam=0.0)
     got, want = cases.both(key, "complex", "score_med", numbers, "score_mri", numbers)
-    np.testing.assert_allclose(got, want, atol=1e-5)
+    np.testing.assert_allclose(got, want, atol=2e-4)
 
 
 def test_langevin_forgets_a_measurement_that_is_all_noise(key):
