@@ -49,7 +49,6 @@ def one_round(folder: Path, cache: Path, words: list[str], n_sets: int) -> list[
         f"--config.sweep.{name}={','.join(map(str, values))},"
         for name, values in (("zeta", zeta), ("lam", LAM), ("rho", RHO))
     ]
-    swept.append(f"--config.sweep.batch_size={n_sets}")
     sweep = command("sweep", folder / "sweep", cache, [*words, *swept])
     for index, row in enumerate(tables.read(folder / "sweep" / "sweep.csv")):
         compare(row, json.loads((folder / f"{index}" / "metrics.json").read_text()))
