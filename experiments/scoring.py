@@ -168,11 +168,12 @@ def collect(
         if row.method not in (*rows.CLASSICAL, rows.SUPERVISED):
             factory.make(factory.load_prior(row.prior.path), row)
     results = {"baseline": baseline(config)}
-    all_slices = {"data": settings(config)["data"]}
     for name, row in configs.items():
         path = folder / f"{rows.level_name(config)}-{name}.json"
         kept: dict = keeping.read(path)
-        if kept.get("settings") not in (wanted[name], wanted[name] | all_slices):
+        source = wanted[name]["data"][:-1]
+        of_all = wanted[name] | {"data": [*source, config.data.n_images]}
+        if kept.get("settings") not in (wanted[name], of_all):
             kept = score(row) | {"settings": wanted[name]}
             keeping.keep(path, kept)
         results[name] = kept | {"origin": hyperparameters.origin(row)}
