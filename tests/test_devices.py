@@ -107,7 +107,10 @@ done = reconstruction.reconstruct(
     jax.random.key(0), sampler, prior, alone, guidance, batch_size=4
 )
 assert reconstruction.stride(4, 1) == 1 and reconstruction.stride(3, 3) == 4
-assert done.images.shape == images(one)[0][:1].shape
+on_one = jax.jit(reconstruction.batched(sampler, alone.axes, devices.mesh(one)))
+first = alone.problem(np.array([0]))
+inputs = jax.random.split(jax.random.key(0), 1), prior.params, first
+close(done.images, on_one(*inputs, guidance)[0])
 evaluate = evaluation.make(
     jax.random.key(0), sampler, prior, data, n_candidates=3, n_images=1
 )
