@@ -176,7 +176,7 @@ def write(config: Config, settings: Settings) -> Path:
         who=card.who[0].upper() + card.who[1:],
         n_slices=settings.n_slices,
         went_on=went_on(card.spec),
-        facts=sections.facts(card),
+        facts=sections.facts(card, settings.log),
         losses=losses,
         convention=metrics.CONVENTION,
         tuned_on=card.subjects[0],

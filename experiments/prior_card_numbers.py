@@ -56,6 +56,19 @@ def milestones(
     ]
 
 
+def hours(path: Path) -> float | None:
+    """Return what the training of a metrics.csv took; None without one.
+
+    "seconds" counts from each start: where it falls, the training had been resumed.
+    """
+    if not path.is_file():
+        return None
+    with path.open(newline="") as file:
+        seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
+    ends = [a for a, b in itertools.pairwise([*seconds, 0.0]) if b < a]
+    return sum(ends) / 3600
+
+
 def eps_losses(spec: priors.PriorSpec, params: Any, images: np.ndarray) -> np.ndarray:
     """Return the ε-losses at `steps.LEVELS`, computed as in training.
 

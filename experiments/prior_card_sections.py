@@ -69,11 +69,12 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def facts(card: Card) -> str:
-    """Return the table of facts."""
+def facts(card: Card, log: Path) -> str:
+    """Return the table of facts; `log` is the training's metrics.csv."""
     spec = card.spec
     n_weights = sum(leaf.size for leaf in jax.tree.leaves(card.prior.params))
     training = {"steps": "not recorded", "started_from": ""} | spec.training
+    hours = prior_card_numbers.hours(log)
     network = ", ".join(f"{k} {v}" for k, v in sorted(spec.network.items()))
     rows = [
         ["images", f"{card.modality}, {' × '.join(map(str, spec.image_shape))}"],
@@ -85,6 +86,7 @@ def facts(card: Card) -> str:
         ],
         ["network units", f"scale {spec.scale:g}, offset {spec.offset:g}"],
         ["steps", f"{training['steps']}"],
+        ["hours", "not recorded" if hours is None else f"{hours:.1f}, by its log"],
         ["started from", training["started_from"] or "fresh weights, or not recorded"],
         ["volumes drawn from", training["subjects"]],
     ]

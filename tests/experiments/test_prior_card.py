@@ -147,6 +147,13 @@ def test_milestones_take_the_nearest_row_once_and_the_later_of_two(tmp_path):
     assert rows[0]["share"] == pytest.approx(2 / 3)
 
 
+def test_hours_go_on_after_a_resumption(tmp_path):
+    path = tmp_path / "metrics.csv"
+    assert prior_card_numbers.hours(path) is None
+    path.write_text("step,seconds\n100,1000\n200,1800\n200,900\n300,5400\n")
+    assert prior_card_numbers.hours(path) == pytest.approx(2.0)
+
+
 def test_milestones_need_the_columns(tmp_path):
     path = tmp_path / "metrics.csv"
     assert prior_card_numbers.milestones(path) == []
