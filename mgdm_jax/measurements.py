@@ -1,6 +1,7 @@
 """Measurements of one kind, and what simulated and scanned ones have in common."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -121,6 +122,19 @@ def mask_facts(mask: np.ndarray, *, real_image: bool) -> dict:
         "effective_acceleration": round(
             masks.effective_acceleration(mask, real_image), 3
         ),
+    }
+
+
+def view_facts(n_views: int, detectors: int) -> dict:
+    """Return the number of views and how far it is below what Nyquist asks for.
+
+    A parallel-beam scan of N detectors wants about πN/2 views, so that their spacing at
+    the rim of the image's spectrum is its spacing along a view (Kak & Slaney 1988,
+    section 5.3).
+    """
+    return {
+        "n_views": n_views,
+        "effective_acceleration": round(math.pi / 2 * detectors / n_views, 3),
     }
 
 

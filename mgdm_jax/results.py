@@ -244,9 +244,11 @@ def table(facts: dict) -> str:
         facts["numbers"],
     ]
     if "effective_acceleration" in facts:
+        n_views = facts.get("n_views")
+        known = f"nominal {facts.get('nominal_acceleration')}"
+        known = f"{n_views} views" if n_views else known
         lines.append(
-            f"acceleration: nominal {facts['nominal_acceleration']}, "
-            f"effective {facts['effective_acceleration']}"
+            f"acceleration: {known}, effective {facts['effective_acceleration']}"
         )
     if "psnr_mean" in facts:
         lines += [

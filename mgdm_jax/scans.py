@@ -217,8 +217,7 @@ def from_ct(
     facts = {
         "data": str(path),
         "simulated": "nothing known of",
-        "n_views": len(file.angles_deg),
-    }
+    } | measurements.view_facts(len(file.angles_deg), detectors)
     return Measurements(
         operator=operator,
         measurement=sinogram,

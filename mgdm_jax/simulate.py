@@ -120,7 +120,7 @@ def make_operator(task: Config, shape: tuple[int, ...]) -> tuple[Any, dict]:
         case "ct":
             angles = np.arange(task.n_views) * (180 / task.n_views)
             facts = {"simulated": "sinogram from reconstructed CT slices"}
-            facts |= {"n_views": task.n_views}
+            facts |= measurements.view_facts(task.n_views, shape[-1])
             return radon.parallel_beam(angles, shape[-1]), facts
         case _:
             return _photographic(task, (shape[0], shape[1]))

@@ -9,7 +9,7 @@ import pytest
 import tiny
 from test_configs import ROOT, load
 
-from mgdm_jax import factory, measurements, run
+from mgdm_jax import factory, measurements, results, run
 from mgdm_jax.data import samples
 from mgdm_jax.operators import fourier, masks
 from mgdm_jax.report import finished, page
@@ -26,7 +26,7 @@ FILES = {
 FIELDS = {
     *("method", "data", "n_images", "psnr_mean", "psnr_std", "ssim_mean", "ssim_std"),
     *("baseline_psnr_mean", "baseline_ssim_mean", "nfe", "seconds", "convention"),
-    "conventions",
+    *("conventions", "effective_acceleration"),
 }
 
 
@@ -87,12 +87,15 @@ def test_further_samples_tell_how_far_they_lie_apart(tmp_path):
     assert "Deviation of samples" in (tmp_path / "two/report.html").read_text()
 
 
-def test_smoke_ct_with_few_views(tmp_path):
-    config = smoke("ct_lidc", tmp_path, image_size=160)
-    config.task.n_views = 3
+def test_the_shipped_ct_solves_its_proximal_step(tmp_path):
+    """At 23 views, with the shipped prior and numbers; the gap is of the worst step."""
+    config = load(ROOT / "ct_lidc.py", "smoke")
+    config.data.n_images = 1
     facts = run.run(config, tmp_path / "out")
-    assert facts["prox_gap_max"] < 1e-4
-    assert facts["n_views"] == 3
+    assert "lam 1.1e-05" in facts["numbers"] and 0 < facts["prox_gap_max"] < 1e-4
+    assert facts.keys() >= FIELDS and facts["n_views"] == 23
+    assert facts["effective_acceleration"] == round(np.pi / 2 * 160 / 23, 3)
+    assert "acceleration: 23 views, effective 10.927" in results.table(facts)
     with h5py.File(tmp_path / "out/reconstructions.h5") as file:
         corners = file["reconstruction"][()][:, [0, 0, -1, -1], [0, -1, 0, -1]]
     assert not corners.any()
