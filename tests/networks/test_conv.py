@@ -1,15 +1,22 @@
 """The canonical convolution: equal to XLA's, and in its fast form inside a loop."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import operator_cases
 import pytest
+import tiny
 from helpers import normal
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
+from mgdm_jax import factory
 from mgdm_jax.networks import layers, unet
 from mgdm_jax.networks.conv import canonical_conv
+from mgdm_jax.samplers import mgdm
+from mgdm_jax.types import Guidance, Problem
 
 CASES = {
     "3x3": (9, 3, 1, 1),
@@ -112,35 +119,33 @@ def test_groups_and_dilation_are_refused(option, key):
         canonical_conv(x, jnp.ones((3, 3, 2, 2)), (1, 1), ((1, 1), (1, 1)), **option)
 
 
-def loop_text(config):
-    """Return the compiled text of a loop of image gradients of a network."""
-    apply = unet.make_apply(config)
-    shape = (1, config.image_size, config.image_size, 1)
-
-    def step(params, x):
-        def energy(x):
-            return jnp.sum(apply(params, x, jnp.array([500])) ** 2)
-
-        return x - 0.1 * jax.grad(energy)(x)
-
-    def run(params, x):
-        return lax.scan(lambda x, _: (step(params, x), None), x, length=3)[0]
-
-    image = jax.ShapeDtypeStruct(shape, jnp.float32)
-    lowered = jax.jit(run).lower(unet.abstract_params(config), image)
-    return lowered.compile().as_text()
+def sampler_text():
+    """Return the compiled text of MGDM on two images, with a network as shipped ones."""
+    facts = tiny.spec(32)
+    levels = {"patch": 2, "channel_mult": (1.0, 1.0), "attention_resolutions": (8,)}
+    facts = dataclasses.replace(facts, network=facts.network | levels)
+    params = unet.abstract_params(unet.UNetConfig.from_fields(facts.network))
+    prior = factory.build_prior(facts, params)
+    operator = operator_cases.real_fourier((32, 32))
+    sampler = factory.make_sampler(prior, mgdm.make_step(), prior.grid(3))
+    y = jnp.stack(2 * [operator.forward(jnp.ones((32, 32)))])
+    keys = jax.random.split(jax.random.key(0), 2)
+    problem = Problem(operator, y, jnp.float32(0))
+    numbers = Guidance.of(zeta=1, lam=1, rho=1, eta=1)
+    axes = Problem(None, 0, None)
+    run = jax.jit(jax.vmap(sampler, in_axes=(0, None, axes, None)))
+    return run.lower(keys, params, problem, numbers).compile().as_text()
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="a layout of XLA:CPU")
-def test_no_slow_layout_inside_a_loop(monkeypatch):
+def test_no_slow_layout_inside_a_sampler(monkeypatch):
     """The plain convolution must show the layout, or this test proved nothing."""
-    config = unet.UNetConfig(16, 1, 1, 32, (1, 1), 1, (8,), resblock_updown=False)
     # A network that was built before keeps the convolution it was built with.
     monkeypatch.setattr(unet, "_abstract", unet._abstract.__wrapped__)
-    assert "01oi" not in loop_text(config)
+    assert "01oi" not in sampler_text()
     monkeypatch.setattr(layers, "canonical_conv", lax.conv_general_dilated)
     monkeypatch.setattr(layers, "FEW", np.inf)  # upsample, then convolve
-    assert "01oi" in loop_text(config)
+    assert "01oi" in sampler_text()
 
 
 @pytest.mark.parametrize(("size", "n_convolutions"), [(8, 0), (9, 1)])
