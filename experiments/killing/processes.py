@@ -34,6 +34,24 @@ class FailedError(Exception):
     """A command that ended otherwise than it should."""
 
 
+def _opened(job: Job, folder: Path, n_devices: int) -> subprocess.Popen:
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "MGDM_JAX_CACHE": str(folder / "cache"),
+        "JAX_NUM_CPU_DEVICES": str(n_devices),
+    }
+    module, *words = job.words
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"mgdm_jax.{module}", *words],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
 def start(
     job: Job,
     folder: Path,
@@ -52,28 +70,13 @@ def start(
       FailedError: if it fails, but for telling that nothing is left to do.
     """
     (folder / "out").mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "MGDM_JAX_CACHE": str(folder / "cache"),
-        "JAX_NUM_CPU_DEVICES": str(n_devices),
-    }
     before = half_made(folder)
 
     def is_writing() -> bool:
         return not half_made(folder) <= before
 
-    module, *words = job.words
-    command = [sys.executable, "-m", f"mgdm_jax.{module}", *words]
     started = time.monotonic()
-    with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    process = _opened(job, folder, n_devices)
     try:
         while process.poll() is None:
             if until(time.monotonic() - started, is_writing):
