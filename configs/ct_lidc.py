@@ -5,6 +5,8 @@ Embedded sample (test/lung2, 160x160), 23 parallel-beam views over 180 degrees.
     python -m mgdm_jax.run --config configs/ct_lidc.py
     python -m mgdm_jax.run --config configs/ct_lidc.py --config.task.n_views=10
 
+Where ζ, λ, ρ, η of each method and level were chosen, `mgdm_jax.tuned` says.
+
 `:smoke` takes seconds, `:demo` a minute or two; `:paper` holds the paper's settings
 (320x320, ADM, 350 steps) and wants --config.data.path and --config.prior.path.
 """

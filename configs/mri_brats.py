@@ -5,6 +5,8 @@ Embedded sample (test/colin27, 120x120), 4x equispaced columns with a centre blo
     python -m mgdm_jax.run --config configs/mri_brats.py
     python -m mgdm_jax.run --config configs/mri_brats.py --config.task.acceleration=8
 
+Where ζ, λ, ρ, η of each method and level were chosen, `mgdm_jax.tuned` says.
+
 `:smoke` takes seconds, `:demo` a minute or two; `:paper` holds the paper's settings
 (240x240, ADM, 200 steps) and wants --config.data.path and --config.prior.path.
 """

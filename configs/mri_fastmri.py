@@ -5,6 +5,8 @@ columns, single coil; `--config.task.n_coils=8` simulates birdcage coils.
 
     python -m mgdm_jax.run --config configs/mri_fastmri.py
 
+Where ζ, λ, ρ, η of each method and level were chosen, `mgdm_jax.tuned` says.
+
 `:smoke` takes seconds, `:demo` a minute or two; `:paper` holds the paper's settings
 (320x320, ADM, 100 steps) and wants --config.data.path and --config.prior.path.
 """
