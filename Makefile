@@ -9,7 +9,7 @@ USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c '$(USABLE)' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test experiments-smoke parity minimal wheel lint types docs notebooks clean
+.PHONY: demo test test-docs experiments-smoke parity minimal wheel lint types docs notebooks clean
 
 demo: $(VENV)/demo.stamp
 	@out=runs/demo-$$(date +%Y%m%d-%H%M%S); \
@@ -18,6 +18,10 @@ demo: $(VENV)/demo.stamp
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q -n $(JOBS)
+
+# What docs/ and notebooks/ tell their readers to run.
+test-docs: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -q -n $(JOBS) -m docs
 
 # Tiny versions of the tables and figures: that they run, not what they show.
 experiments-smoke: $(VENV)/test.stamp

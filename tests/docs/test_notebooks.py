@@ -46,6 +46,7 @@ def test_every_script_is_a_notebook():
     assert {path.stem for path in FOLDER.glob("*.ipynb")} == set(build.NAMES)
 
 
+@pytest.mark.docs
 @pytest.mark.parametrize("name", build.NAMES[1:])
 def test_runs_from_top_to_bottom(name, tmp_path):
     """With a prior of a few weights: those that are shipped take most of the time."""
@@ -66,6 +67,7 @@ def test_runs_from_top_to_bottom(name, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.docs
 def test_quickstart_runs_in_a_kernel(tmp_path, monkeypatch):
     """The notebook itself, as Jupyter runs it, figures and all."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))

@@ -57,6 +57,7 @@ def name(page):
     return page.relative_to(pages.ROOT / "docs").as_posix()
 
 
+@pytest.mark.docs
 @pytest.mark.parametrize("page", with_blocks(), ids=name)
 def test_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
