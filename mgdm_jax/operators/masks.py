@@ -160,8 +160,12 @@ def effective_acceleration(mask: np.ndarray, real_image: bool) -> float:
     if not real_image:
         return nominal_acceleration(mask)
     corner = np.fft.ifftshift(mask) > 0
-    mirrored = np.roll(np.flip(corner), (1,) * corner.ndim, range(corner.ndim))
-    return mask.size / np.count_nonzero(corner | mirrored)
+    return mask.size / np.count_nonzero(corner | mirrored(corner))
+
+
+def mirrored(corner: np.ndarray) -> np.ndarray:
+    """Return M(-k) of M(k), [h, w] in corner order, whose first index is its own."""
+    return np.roll(np.flip(corner), (1, 1), (0, 1))
 
 
 def _centre_block(n: int, acceleration: float) -> np.ndarray:

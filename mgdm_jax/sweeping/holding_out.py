@@ -14,7 +14,7 @@ import numpy as np
 from mgdm_jax import measurements
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.operators import fourier, radon, sense
+from mgdm_jax.operators import fourier, masks, radon, sense
 from mgdm_jax.types import Array
 
 SHARE = 0.2
@@ -66,8 +66,8 @@ def _split(operator: Any, y: Array, noise_std: float) -> tuple[Part, Part]:
         case fourier.MaskedFourier() | sense.Sense():
             is_real = len(operator.image_shape) == 2
             held = held_samples(np.asarray(operator.mask), is_real=is_real)
-            masks = np.asarray(operator.mask) * (1 - held), held
-            kept, out = (_with_mask(operator, mask) for mask in masks)
+            parts = np.asarray(operator.mask) * (1 - held), held
+            kept, out = (_with_mask(operator, mask) for mask in parts)
             return (
                 Part(kept, jax.vmap(kept.sampled)(y), noise_std),
                 Part(out, jax.vmap(out.sampled)(y), noise_std),
@@ -134,7 +134,7 @@ def held_samples(mask: np.ndarray, *, is_real: bool) -> np.ndarray:
     else:
         held.flat[chosen] = True
     if is_real:
-        held |= np.roll(held[::-1, ::-1], (1, 1), (0, 1))
+        held |= masks.mirrored(held)
     return (held & outside).astype(np.float32)
 
 

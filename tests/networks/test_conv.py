@@ -120,7 +120,7 @@ def test_groups_and_dilation_are_refused(option, key):
 
 
 def sampler_text():
-    """Return the compiled text of MGDM on two images, with a network as shipped ones."""
+    """Return the compiled text of MGDM on two images, its network as shipped ones."""
     facts = tiny.spec(32)
     levels = {"patch": 2, "channel_mult": (1.0, 1.0), "attention_resolutions": (8,)}
     facts = dataclasses.replace(facts, network=facts.network | levels)
