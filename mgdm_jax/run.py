@@ -60,6 +60,7 @@ def run(
       ValueError: with one line, for input that cannot be used; nothing is written.
     """
     _check_folder(workdir)
+    parts.check_nobody(workdir)
     if processes.index() == 0:
         parts.forget_notes(workdir)
     processes.meet()

@@ -29,7 +29,7 @@ from mgdm_jax.storage import aside, locks
 from mgdm_jax.types import StepInfo
 
 FOLDER = "parts"
-_FACTS, _NOTE = "run.json", ".note"
+_FACTS, _NOTE, _LOCK = "run.json", ".note", ".lock"
 
 DERIVED = ("row_vectors", "row_values", "dual_vectors", "dual_values", "harmonics")
 """Fields of operators that follow from the others, to the last bit on one machine."""
@@ -151,6 +151,16 @@ def check(workdir: Path, now: Mapping[str, Any]) -> None:
         raise ValueError(f"{folder} is of another run: {differing}; {_instead(folder)}")
 
 
+def check_nobody(workdir: Path) -> None:
+    """Refuse a folder in which a process leads a run, whose notes are not ours.
+
+    Raises:
+      ValueError: if there is one.
+    """
+    if locks.held(workdir / FOLDER / _LOCK):
+        raise ValueError(f"another process is at work in {workdir}.")
+
+
 @contextlib.contextmanager
 def opened(
     workdir: Path, now: Mapping[str, Any], stride: Callable[[], int]
@@ -169,7 +179,7 @@ def opened(
     """
     folder = workdir / FOLDER
     check(workdir, now)
-    with aside.inside(folder), locks.present(folder / ".lock") as presence:
+    with aside.inside(folder), locks.present(folder / _LOCK) as presence:
         if not presence.alone:
             raise ValueError(f"another process is at work in {workdir}.")
         try:

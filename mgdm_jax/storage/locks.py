@@ -41,6 +41,18 @@ def present(path: Path) -> Iterator[Presence]:
         yield Presence(file, alone)
 
 
+def held(path: Path) -> bool:
+    """Return whether a process is alone there; one that looks keeps nobody out."""
+    if not path.exists():
+        return False
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 @contextlib.contextmanager
 def turn(path: Path) -> Iterator[None]:
     """Wait for one's turn, and keep it to the end."""

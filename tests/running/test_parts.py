@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tiny
 
-from mgdm_jax import defaults, factory
+from mgdm_jax import defaults, factory, run
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import radon
 from mgdm_jax.posterior import Job
@@ -51,6 +51,16 @@ def test_what_is_written_is_read_bit_for_bit(strip, tmp_path, rng):
             np.testing.assert_array_equal(a, b)
         kept.remove()
     assert list(tmp_path.rglob("*")) == [tmp_path / "out"]
+
+
+def test_a_run_at_work_is_seen_before_anything_of_its_is_touched(tmp_path):
+    parts.check_nobody(tmp_path)
+    with parts.opened(tmp_path, FACTS, lambda: 2) as kept:
+        kept.note("left-1")
+        with pytest.raises(ValueError, match="another process is at work"):
+            run.run(defaults.reconstruction(), tmp_path)
+        assert parts.noted(tmp_path, "left-1")
+    parts.check_nobody(tmp_path)
 
 
 def test_a_damaged_part_is_none(tmp_path, rng):

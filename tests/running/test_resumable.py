@@ -5,6 +5,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import h5py
@@ -13,10 +15,11 @@ import pytest
 import tiny
 from test_configs import ROOT, load
 
-from mgdm_jax import run
+from mgdm_jax import posterior, reconstruction, run
 from mgdm_jax.commands.console import Console
 from mgdm_jax.data import hdf5
-from mgdm_jax.running import batch_sizes, processes, resumable
+from mgdm_jax.running import batch_sizes, parts, processes, resumable
+from mgdm_jax.types import StepInfo
 
 SIZE, N_IMAGES = 32, 3
 NUMBERS = {"zeta": 0.1, "lam": 0.1, "rho": 0.01}
@@ -168,6 +171,35 @@ def test_two_processes_give_the_bits_of_one(folder, whole):
     assert [process.returncode for process in started] == [0, 0], told
     assert [out for out, _ in told] == [f"{folder / 'shared'}\n", ""]
     check_same(whole, out)
+
+
+def test_who_contributes_draws_its_share(tmp_path, monkeypatch):
+    """The leader would fill up what is missing, and nobody would see it."""
+    monkeypatch.setattr(processes, "index", lambda: 1)
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    jobs = [posterior.Job(0, range(i, i + 1)) for i in range(5)]
+    drawn = []
+
+    def sample(job):
+        drawn.append(job)
+        return reconstruction.Reconstruction(
+            *4 * [np.zeros(1)], info=StepInfo(*3 * [np.zeros(1)])
+        )
+
+    with parts.opened(tmp_path, {"weights": "abc"}, lambda: 1) as kept:
+        kept.note("open")
+        work = threading.Thread(
+            target=resumable.contribute, args=(lambda _: (sample, jobs), tmp_path)
+        )
+        work.start()
+        while not parts.noted(tmp_path, "left-1"):
+            assert work.is_alive()
+            time.sleep(0.01)
+        assert drawn == jobs[1::2]
+        assert kept.present() == {kept.path(job).name for job in drawn}
+        kept.remove()
+        work.join(10)
+        assert not work.is_alive()
 
 
 @pytest.mark.parametrize(
