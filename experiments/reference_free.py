@@ -17,7 +17,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from experiments import rows, scoring
-from mgdm_jax import factory, hyperparameters, sweeps
+from mgdm_jax import devices, factory, hyperparameters, sweeps
 from mgdm_jax.defaults import Config
 from mgdm_jax.sweeping import criteria, evaluation, holding_out
 from mgdm_jax.sweeping.evaluation import Outcome
@@ -52,7 +52,7 @@ def candidates(config: Config) -> list[sweeps.Numbers]:
 def outcome(config: Config, criterion: str, asked: list[sweeps.Numbers]) -> Outcome:
     """Return what becomes of every slice under every candidate: [s, n]."""
     prior, measured, sampler = factory.build(config)
-    held_out = None
+    size, held_out = devices.mesh().size, None
     if criterion == "held_out":
         measured, held_out = holding_out.split(measured, config)
     evaluate = evaluation.make(
@@ -60,12 +60,11 @@ def outcome(config: Config, criterion: str, asked: list[sweeps.Numbers]) -> Outc
         sampler,
         prior,
         measured,
-        n_candidates=1,
+        n_candidates=size,
         n_images=config.sampler.batch_size,
         criterion=criterion,
         held_out=held_out,
     )
-    size = max(1, jax.device_count())
     parts = [
         evaluate(sweeps.stack(asked[start : start + size]))
         for start in range(0, len(asked), size)

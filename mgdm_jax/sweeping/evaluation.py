@@ -72,6 +72,8 @@ def make(
 
     def evaluate(guidance: Guidance) -> Outcome:
         asked = len(guidance.zeta)
+        if asked > n_rows:
+            raise ValueError(f"the program has {n_rows} rows, got {asked} candidates.")
         rows = np.minimum(np.arange(n_rows), asked - 1)
         guidance = jax.tree.map(lambda column: column[rows], guidance)
         parts = []

@@ -1,5 +1,7 @@
 """Merits without references: at the truth, against known risks, and in a sweep."""
 
+import types
+
 import command_server
 import h5py
 import jax
@@ -9,11 +11,11 @@ import operator_cases
 import pytest
 import tiny
 from helpers import random_image
-from test_configs import ROOT
+from test_configs import ROOT, load
 
-from mgdm_jax import metrics
+from mgdm_jax import factory, metrics
 from mgdm_jax.operators import linalg
-from mgdm_jax.sweeping import criteria, tables
+from mgdm_jax.sweeping import criteria, evaluation, setup, tables
 from mgdm_jax.types import Guidance, Problem
 
 SIGMA = 0.3
@@ -57,6 +59,16 @@ def test_sure_is_the_predictive_risk_on_average(case):
     spread = np.std(np.asarray(found - want)) / np.sqrt(len(found))
     assert abs(np.mean(found - want)) < 4 * spread
     assert spread < 0.02 * abs(np.mean(want))
+
+
+def test_sure_of_a_sample_that_diverged_is_the_worst():
+    operator = operator_cases.complex_fourier((12, 13))
+    truth = random_image(operator, jax.random.key(0))
+    key, problem = jax.random.key(1), draw(operator, truth, jax.random.key(1))
+    assert np.isfinite(merit("sure", key, problem, truth))
+    assert merit("sure", key, problem, 0 * truth) == -np.inf  # as it is written
+    of = criteria.make("sure", lambda *_: (jnp.full(truth.shape, jnp.nan), None))
+    assert of(key, {}, problem, None, None, GUIDANCE, truth) == -np.inf
 
 
 @pytest.mark.parametrize("case", ["complex_fourier", "real_fourier", "multi_coil"])
@@ -138,6 +150,38 @@ def test_a_scan_without_references_is_swept(scan, folder, words):
     assert all(np.isnan(row.psnr_mean) for row in rows)
     assert (out / "sensitivity_lam.png").exists()
     assert rows[0].merit != rows[1].merit and max(row.merit for row in rows) < 1
+
+
+def test_the_sampler_sees_most_measurements_and_is_judged_by_the_rest(scan, folder):
+    config = load(ROOT / "mri_brats.py", "smoke")
+    config.data.path, config.prior.path = str(scan), tiny.write_prior(folder)
+    config.sweep.lam, config.sweep.criterion = (1e-3, 10.0), "held_out"
+    made = setup.make(config, folder / "out")
+    kept, held = (
+        np.asarray(part.operator.mask) for part in (made.measurements, made.held_out)
+    )
+    assert not (kept * held).any() and kept.sum() > 3 * held.sum() > 0
+    lines = int((kept + held).sum()) // 120
+    assert lines == 12 + 24 - 3  # the centre block, every fifth, those of both
+
+
+def test_a_program_is_asked_for_no_more_than_its_rows(scan, folder):
+    config = load(ROOT / "mri_brats.py", "smoke")
+    config.data.path, config.prior.path = str(scan), tiny.write_prior(folder)
+    prior, measured, sampler = factory.build(config)
+    evaluate = evaluation.make(
+        jax.random.key(0), sampler, prior, measured, n_candidates=1, n_images=1
+    )
+    with pytest.raises(ValueError, match="has 1 rows, got 3 candidates"):
+        evaluate(Guidance(*jnp.ones((4, 3))))
+
+
+def test_sure_is_not_for_photons():
+    config = load(ROOT / "ct_lidc.py")
+    config.sweep.criterion, config.task.photons = "sure", 1e4
+    noisy = types.SimpleNamespace(reference=None, noise_std=0.1)
+    with pytest.raises(ValueError, match="noise of one level"):
+        setup._check_criterion(config, noisy)
 
 
 @pytest.mark.parametrize(
