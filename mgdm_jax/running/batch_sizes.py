@@ -9,6 +9,7 @@ import numpy as np
 from mgdm_jax import devices, reconstruction
 from mgdm_jax.factory import Prior, Sampler
 from mgdm_jax.measurements import Measurements
+from mgdm_jax.running import processes
 from mgdm_jax.types import Guidance
 
 SHARE = 0.8
@@ -39,11 +40,13 @@ def choose(
 ) -> int:
     """Return the images of a batch that the devices of this process have room for.
 
+    No batch is larger than the process's share of the images: each gets its part.
     Two programs are compiled, of one image a device and of two; what they take is
     XLA's own account of them.
     """
     n = len(measurements)
-    mesh = devices.mesh(at_most=n)
+    share = -(-n // processes.count())
+    mesh = devices.mesh(at_most=share)
     program = reconstruction.compiled(sampler, measurements).sample
 
     def taken(each: int) -> int:
@@ -58,7 +61,7 @@ def choose(
             + found.temp_size_in_bytes
         )
 
-    a_device = -(-n // mesh.size)
+    a_device = -(-share // mesh.size)
     if a_device == 1:
         return mesh.size
     available = SHARE * memory(mesh.devices.flat[0], mesh.size)

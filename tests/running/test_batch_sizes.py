@@ -7,7 +7,7 @@ import tiny
 from test_configs import ROOT, load
 
 from mgdm_jax import factory, hyperparameters
-from mgdm_jax.running import batch_sizes
+from mgdm_jax.running import batch_sizes, processes
 
 MB = 2**20
 
@@ -58,3 +58,6 @@ def test_it_is_chosen_by_what_the_program_takes(tmp_path, monkeypatch):
     monkeypatch.setattr(batch_sizes, "largest", spied)
     assert batch_sizes.choose(*arguments) == 4 * n_devices
     assert len(seen) == 1
+    # Of eight processes each gets an image.
+    monkeypatch.setattr(processes, "count", lambda: 8)
+    assert batch_sizes.choose(*arguments) == 1
