@@ -73,15 +73,9 @@ CG_STEPS = 100
 
 
 def nfe(config: Config) -> int:
-    """Return the network evaluations of one image, those with a gradient included.
-
-    Of a time travel the way back starts from the estimate at x_t, which methods that
-    evaluate elsewhere as well do not need otherwise.
-    """
+    """Return the network evaluations of one image, those with a gradient included."""
     starts, _ = schedules.travel_order(config.sampler.n_steps, *travel(config))
-    each = EVALUATIONS.get(config.method, 1)
-    travels = config.sampler.travel_repeat > 1 and config.method in EVALUATIONS
-    return (each + travels) * len(starts)
+    return EVALUATIONS.get(config.method, 1) * len(starts)
 
 
 def backward(config: Config) -> int:

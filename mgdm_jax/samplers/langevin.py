@@ -28,16 +28,22 @@ def make_step(*, n_inner: int = 3) -> StepFn:
         size = guidance.zeta * level.sigma**2
         trust = 1.0 / (level.sigma**2 + problem.noise_std**2)
 
-        def move(x: Array, inner_key: Array) -> tuple[Array, Array]:
+        def moved(x: Array, score: Array, inner_key: Array) -> tuple[Array, Array]:
             z = jax.random.normal(inner_key, x.shape, x.dtype)
-            score = level.score(x)
             back = operator.adjoint(problem.measurement - operator.forward(x))
-            moved = x + size * (score + trust * back) + jnp.sqrt(2.0 * size) * z
-            return moved, x + level.sigma**2 * score
+            mean = x + level.sigma**2 * score
+            return x + size * (score + trust * back) + jnp.sqrt(2.0 * size) * z, mean
 
-        x = estimate.x_t / jnp.sqrt(estimate.alpha_bar)
-        x, means = jax.lax.scan(move, x, jax.random.split(key, n_inner))
-        x = jnp.where(level.sigma_next > 0, x, means[-1])
+        def move(state: tuple[Array, Array], inner_key: Array):
+            return moved(state[0], level.score(state[0]), inner_key), None
+
+        x, keys = (
+            estimate.x_t / jnp.sqrt(estimate.alpha_bar),
+            jax.random.split(key, n_inner),
+        )
+        first = moved(x, level.score_here, keys[0])
+        (x, mean), _ = jax.lax.scan(move, first, keys[1:])
+        x = jnp.where(level.sigma_next > 0, x, mean)
         x_s = x * jnp.sqrt(estimate.alpha_bar_next)
         return x_s, loop.diagnose(problem, x, x, None, x_s)
 

@@ -63,9 +63,9 @@ def make_step(
 
 
 def corrected(key: Array, x: Array, level: ve.Level, snr: Array) -> Array:
-    """Return x after the corrector; norms per example, the codes' over the batch."""
+    """Return x = x_t/√ᾱ corrected; norms per example, the codes' over the batch."""
     z = jax.random.normal(key, x.shape, x.dtype)
-    score = level.score(x)
+    score = level.score_here
     ratio = linalg.norm(z) * inner.safe_reciprocal(linalg.norm(score))
     size = 2.0 * (snr * ratio) ** 2
     return x + size * score + jnp.sqrt(2.0 * size) * z

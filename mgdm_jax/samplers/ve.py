@@ -20,15 +20,20 @@ class Level(NamedTuple):
       sigma: standard deviation of x_σ - x0.
       sigma_next: the same after the step; 0 at the last.
       score: x_σ -> ∇ log p(x_σ), one network evaluation.
+      score_here: the same at x_t / √ᾱ_t, by the evaluation that there is already.
     """
 
     sigma: Array
     sigma_next: Array
     score: Callable[[Array], Array]
+    score_here: Array
 
 
 def level_of(estimate: Estimate) -> Level:
-    """Return the VE level of a VP time; its score is (x0_hat - x_σ)/σ²."""
+    """Return the VE level of a VP time; its score is (x0_hat - x_σ)/σ².
+
+    Where the prior clips x0_hat, this is the score with that clip in it.
+    """
     alpha_bar, following = estimate.alpha_bar, estimate.alpha_bar_next
     sigma = estimate.noise_scale * jnp.sqrt((1.0 - alpha_bar) / alpha_bar)
 
@@ -36,4 +41,5 @@ def level_of(estimate: Estimate) -> Level:
         return (estimate.x0_hat_fn(jnp.sqrt(alpha_bar) * x) - x) / sigma**2
 
     sigma_next = estimate.noise_scale * jnp.sqrt((1.0 - following) / following)
-    return Level(sigma, sigma_next, score)
+    score_here = (estimate.x0_hat - estimate.x_t / jnp.sqrt(alpha_bar)) / sigma**2
+    return Level(sigma, sigma_next, score, score_here)

@@ -9,7 +9,7 @@ import method_cases as cases
 import numpy as np
 import pytest
 
-from mgdm_jax import analytic, methods
+from mgdm_jax import analytic, defaults, methods
 from mgdm_jax.guidance import proximal
 from mgdm_jax.samplers import dps, loop, mgdm
 
@@ -181,6 +181,39 @@ def test_one_forward_and_its_backward_products(name, key):
         )
     )(key)
     assert (len(forward), len(backward)) == (1, methods.GRADIENTS.get(name, 0))
+
+
+@pytest.mark.parametrize("name", methods.EVALUATIONS)
+def test_network_evaluations_are_those_told_of(name, key):
+    """Estimates that are kept cost none; what nobody uses is not evaluated."""
+    prior, problem, _ = cases.gaussian_case("real")
+    made = defaults.reconstruction()
+    made.method, made.sampler.n_steps = name, 4
+    evaluated = []
+
+    @jax.custom_jvp
+    def counted(x):
+        return jax.pure_callback(lambda x: evaluated.append(1) or x, x, x)
+
+    counted.defjvp(lambda x, dx: (counted(*x), *dx))
+
+    def denoise(params, x_t, t, alpha_bar):
+        x_t = counted(x_t)
+        return analytic.gaussian_denoiser(params, x_t, t, alpha_bar)
+
+    run = jax.jit(
+        lambda k: cases.process(name)(
+            key=k,
+            denoise=denoise,
+            params=prior,
+            grid=cases.grid(4),
+            problem=problem,
+            guidance=cases.guidance(),
+            n_kept=2,
+        )
+    )
+    jax.block_until_ready(run(key))
+    assert len(evaluated) == methods.nfe(made)
 
 
 def test_a_proximal_step_that_is_not_solved_is_seen(key):

@@ -59,7 +59,7 @@ def test_methods_travel_as_configured(name, key):
         guidance=cases.guidance(lam=0.0, rho=0.0),
     )
     assert info.finite.all()
-    assert methods.nfe(config) == (30 if name == "score_mri" else 10)
+    assert methods.nfe(config) == (20 if name == "score_mri" else 10)
     misfit = problem.operator.forward(image) - problem.measurement
     assert jnp.abs(misfit).max() < 1e-4
 

@@ -24,6 +24,8 @@ def test_score_is_that_of_the_smoothed_prior(key):
     smoothed = model.cov + (1 - a) / a * np.eye(len(model.mean))
     want = -np.linalg.solve(smoothed, np.float64(x).ravel() - model.mean)
     np.testing.assert_allclose(np.ravel(level.score(x)), want, rtol=2e-3, atol=2e-5)
+    here = -np.linalg.solve(smoothed, np.float64(x).ravel() / np.sqrt(a) - model.mean)
+    np.testing.assert_allclose(np.ravel(level.score_here), here, rtol=2e-3, atol=2e-5)
 
 
 @pytest.mark.parametrize("operator_name", cases.OPERATORS)
@@ -97,7 +99,7 @@ def test_a_step_is_corrector_merge_predictor_merge(name, operator_name, key):
 
 def test_corrector_s_step(key):
     x = jnp.ones((3, 3))
-    level = ve.Level(jnp.float32(2), jnp.float32(1), lambda x: -2 * x)
+    level = ve.Level(jnp.float32(2), jnp.float32(1), lambda x: -2 * x, -2 * x)
     got = predictor_corrector.corrected(key, x, level, jnp.float32(0.3))
     z = np.float64(jax.random.normal(key, (3, 3)))
     size = 2 * (0.3 * np.linalg.norm(z) / np.linalg.norm(2 * np.ones((3, 3)))) ** 2
