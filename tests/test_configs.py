@@ -37,7 +37,7 @@ def test_variants(path, arg):
     methods.make_step(config)
 
 
-@pytest.mark.parametrize("path", TASKS, ids=name)
+@pytest.mark.parametrize("path", TASKS + NETWORKS, ids=name)
 def test_unknown_variant_is_refused(path):
     with pytest.raises(ValueError, match="variants are"):
         load(path, "big")
