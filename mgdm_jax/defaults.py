@@ -273,8 +273,16 @@ def supervised_training() -> Config:
     return config
 
 
-def shorten(config: Config) -> Config:
-    """Return a training that takes seconds: a few steps of a tiny network."""
+def shorten(config: Config, arg: str = "smoke") -> Config:
+    """Return the variant `:smoke`, a few steps of a tiny network, or config itself.
+
+    Raises:
+      ValueError: for another argument; `:paper` is each file's own.
+    """
+    if not arg:
+        return config
+    if arg != "smoke":
+        raise ValueError(f"variants are :smoke and, of priors, :paper; got :{arg}.")
     config.init = ""
     config.network.channel_mult = (1.0, 1.0)
     config.train.batch_size = 2

@@ -60,6 +60,10 @@ def ct(size=10, angles=ANGLES):
     return radon.with_dual_spectrum(radon.parallel_beam(angles, size), None)
 
 
+def harmonics(size=6):
+    return radon.with_harmonics(radon.parallel_beam(np.arange(4) * 45.0, size), None)
+
+
 def skewed_blur(size=(6, 7)):
     """Return a blur whose adjoint differs from itself."""
     spread = blur.gaussian_spread(size, 0.8)
@@ -84,9 +88,7 @@ SPECTRAL = {
 WITHOUT_SPECTRUM = {
     "coils": lambda: multi_coil(spectrum=False),
     "ct": lambda: radon.parallel_beam([0.0, 50.0, 110.0], 6),
-    "harmonics": lambda: radon.with_harmonics(
-        radon.parallel_beam(np.arange(4) * 45.0, 6), None
-    ),
+    "harmonics": harmonics,
     "views": lambda: sparse_views.sparse_views(3, 6, n_full=6),
 }
 """Operators for conjugate gradients."""

@@ -232,7 +232,9 @@ def test_quiet_tells_where_the_result_is_and_what_went_wrong(capsys, monkeypatch
     monkeypatch.setattr(results, "table", lambda _: "a table")
     config = defaults.reconstruction()
     run.main(config, "out")
-    assert capsys.readouterr().out.endswith("a table\nwritten to out\n")
+    out = capsys.readouterr().out
+    assert out.startswith("No data.path given: using the embedded sample.\n")
+    assert out.endswith("a table\nwritten to out\n")
     run.main(config, "out", to=console.Console(quiet=True))
     out, err = capsys.readouterr()
     assert out == "out\n"
@@ -240,7 +242,12 @@ def test_quiet_tells_where_the_result_is_and_what_went_wrong(capsys, monkeypatch
     run.main(config, "out", to=console.Console(quiet=True, as_json=True))
     start, result = events(capsys.readouterr().out)
     assert (start["event"], result["event"]) == ("start", "result")
-    assert result["psnr_mean"] is None
+    assert start["embedded_sample"] and result["psnr_mean"] is None
+    config.name, config.data.path = "knees", "scan.h5"
+    run.main(config, None)
+    out = capsys.readouterr().out
+    assert "embedded" not in out
+    assert re.search(r"written to runs/knees-20\d{6}-\d{6}\n$", out)
 
 
 def test_progress_counts_for_people_and_for_programs(capsys):

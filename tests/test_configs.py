@@ -5,10 +5,22 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
+import tiny
+from ml_collections import ConfigDict
 
 from experiments.benchmarks import paper_shapes
-from mgdm_jax import factory, hyperparameters, methods, priors, train
+from mgdm_jax import (
+    defaults,
+    factory,
+    hyperparameters,
+    methods,
+    priors,
+    train,
+    tuned,
+)
+from mgdm_jax.networks import unet
 from mgdm_jax.types import Guidance
 
 ROOT = Path(__file__).parents[1] / "configs"
@@ -29,15 +41,27 @@ def name(path):
     return path.stem
 
 
+def fields(config):
+    """Return the names of all fields but `tuned`, whose are methods and levels."""
+    return {
+        name: sorted(group) if isinstance(group, ConfigDict) else None
+        for name, group in config.items()
+        if name != "tuned"
+    }
+
+
 @pytest.mark.parametrize("path", TASKS, ids=name)
 @pytest.mark.parametrize("arg", ["", "smoke", "demo"])
 def test_variants(path, arg):
     config = load(path, arg)
     assert config.name == path.stem
+    assert fields(config) == fields(defaults.reconstruction())
     methods.make_step(config)
+    config.method = "dps"
+    assert bool(hyperparameters.origin(config)) == (path in OUTLOOK)
 
 
-@pytest.mark.parametrize("path", TASKS, ids=name)
+@pytest.mark.parametrize("path", TASKS + NETWORKS, ids=name)
 def test_unknown_variant_is_refused(path):
     with pytest.raises(ValueError, match="variants are"):
         load(path, "big")
@@ -50,6 +74,34 @@ def test_every_method_has_its_numbers(path, method):
     config.method = method
     guidance = hyperparameters.resolve(config)
     assert all(value.dtype == jnp.float32 for value in guidance)
+
+
+@pytest.mark.parametrize(
+    ("stem", "level", "unsearched"),
+    [
+        ("mri_brats", "4", {"ddnm_plus", "score_med", "score_mri"}),
+        ("mri_brats", "8", {"ddnm_plus", "score_med", "score_mri"}),
+        ("mri_brats", "24", {"ddnm_plus", "score_med", "score_mri"}),
+        ("mri_fastmri", "4", {"ddnm_plus", "score_med"}),
+        ("mri_fastmri", "8", {"ddnm_plus", "score_med"}),
+        ("ct_lidc", "23", {"ddnm_plus", "score_mri"}),
+        ("ct_lidc", "10", {"ddnm_plus", "score_mri"}),
+        ("ct_lidc", "23_noisy", {"score_mri"}),
+    ],
+)
+def test_a_method_s_name_alone_is_a_fair_run(stem, level, unsearched):
+    """Its numbers are those chosen on validation for this very level."""
+    number, _, noisy = level.partition("_")
+    config = hyperparameters.with_level(load(ROOT / f"{stem}.py"), float(number))
+    config.task.noise_std = 0.01 if noisy else 0.0
+    chosen, fair = tuned.BY_KIND[config.task.kind][level], set()
+    for config.method in methods.METHODS:
+        if not hyperparameters.origin(config):
+            numbers = hyperparameters.numbers(config)
+            assert tuple(numbers.values()) == chosen[config.method]
+            fair.add(config.method)
+    nowhere = {"ddim", "csgm_langevin"}
+    assert fair == set(methods.METHODS) - unsearched - nowhere
 
 
 def test_scoremed_starts_from_its_paper_s_numbers_where_it_was_not_tuned():
@@ -68,6 +120,38 @@ def test_scoremed_starts_from_its_paper_s_numbers_where_it_was_not_tuned():
 def test_tasks_of_the_outlook_have_no_paper_settings(path):
     with pytest.raises(ValueError, match="variants are"):
         load(path, "paper")
+
+
+MEASURED = {
+    "inpainting": ("kept", (120, 120)),
+    "super_resolution": ("factor", (30, 30)),
+    "deblurring": ("blur_std", (120, 120)),
+}
+"""Task of the outlook -> its field, and the shape of one measurement."""
+
+
+@pytest.mark.parametrize("path", OUTLOOK, ids=name)
+def test_tasks_of_the_outlook_build(path, tmp_path):
+    """Operator, data and sampler."""
+    config = load(path, "smoke")
+    config.prior.path = tiny.write_prior(tmp_path)
+    prior, measured, sampler = factory.build(config)
+    field, shape = MEASURED[path.stem]
+    assert measured.facts["simulated"] == path.stem
+    assert measured.facts[field] == pytest.approx(config.task[field], rel=0.02)
+    assert measured.measurement.shape == (2, *shape)
+    forward = jax.vmap(measured.operator.forward)
+    noise = measured.measurement - forward(jnp.asarray(measured.reference))
+    want = pytest.approx(config.task.noise_std, rel=0.03, abs=1e-5)
+    assert float(noise.std()) == want
+    images, _ = jax.eval_shape(
+        jax.vmap(sampler, in_axes=(0, None, measured.axes, None)),
+        jax.random.split(jax.random.key(0)),
+        prior.params,
+        measured.problem(np.arange(2)),
+        hyperparameters.resolve(config),
+    )
+    assert images.shape == (2, 120, 120)
 
 
 @pytest.mark.parametrize("path", sorted(set(TASKS) - set(OUTLOOK)), ids=name)
@@ -92,10 +176,40 @@ def test_paper_scale_builds(path):
     assert info.data_residual.shape == (config.sampler.n_steps,)
 
 
-@pytest.mark.parametrize("path", NETWORKS, ids=name)
-def test_trainings_build(path):
-    config = load(path)
+DEFAULTS = {
+    "priors": defaults.prior_training,
+    "supervised": defaults.supervised_training,
+}
+PAPER = {"brats": (240, 240), "fastmri": (320, 320, 2), "lidc": (320, 320)}
+"""Name of a training at the paper's scale -> shape of its images."""
+
+TRAININGS = [(path, arg) for path in NETWORKS for arg in ("", "smoke")]
+TRAININGS += [(path, "paper") for path in NETWORKS if path.parent.name == "priors"]
+
+
+def blank_weights(network, _):
+    """Stand in for `unet.initialise`, which builds the network a second time."""
+    shapes = unet.abstract_params(network)
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+
+@pytest.mark.parametrize(
+    ("path", "arg"), TRAININGS, ids=lambda v: getattr(v, "stem", v)
+)
+def test_trainings_build(path, arg, monkeypatch):
+    config, built = load(path, arg), []
+    assert fields(config) == fields(DEFAULTS[path.parent.name]())
     config.init = ""
-    shapes = jax.eval_shape(lambda: train.build(config).state)
+    monkeypatch.setattr(unet, "initialise", blank_weights)
+
+    def state():
+        built.append(train.build(config))
+        return built[0].state
+
+    shapes = jax.eval_shape(state)
     weights = sum(leaf.size for leaf in jax.tree.leaves(shapes.params))
-    assert 2 * weights < 8e6  # bytes in half precision
+    if arg == "paper":
+        assert built[0].spec.image_shape == PAPER[config.name]
+        assert weights > 6e7
+    else:
+        assert 2 * weights < 8e6  # bytes in half precision

@@ -10,7 +10,7 @@ import operator_cases
 import pytest
 
 from mgdm_jax import analytic, defaults, factory, hyperparameters, methods, schedules
-from mgdm_jax.samplers import loop
+from mgdm_jax.samplers import loop, mgdm
 from mgdm_jax.types import Problem, StepInfo
 
 
@@ -70,6 +70,31 @@ def test_gradients_that_weigh_nothing_are_left_out(method, zeta, rho, cheapest, 
     steps = methods.make_step(made), methods.make_step(spared)
     whole, fewer = cases.both(key, "complex", steps[0], numbers, steps[1], numbers)
     np.testing.assert_allclose(fewer, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("guidance.zeta_scaling", "eq13"),
+        ("guidance.through_inner", True),
+        ("guidance.discrepancy_norm", "norm"),
+        ("guidance.residual", "norm"),
+        ("guidance.lam_follows_noise", False),
+        ("sampler.noise", "ddim"),
+    ],
+)
+def test_an_option_of_mgdm_arrives(field, value, key):
+    prior, problem, _ = cases.gaussian_case("complex")
+    problem = problem._replace(noise_std=jnp.float32(0.3))
+    made = config("mgdm")
+    made.update_from_flattened_dict({field: value})
+    options = mgdm.Options(**{field.partition(".")[2]: value})
+    got, want, default = (
+        cases.step_at(key, step, problem, prior, cases.guidance())[0]
+        for step in (methods.make_step(made), mgdm.make_step(options), "mgdm")
+    )
+    np.testing.assert_array_equal(got, want)
+    assert jnp.abs(got - default).max() > 1e-3
 
 
 def without_spectrum(name):

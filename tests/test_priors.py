@@ -68,6 +68,7 @@ def test_shipped_priors_fit_their_networks():
         config = unet.UNetConfig.from_fields(spec.network)
         want = unet.abstract_params(config)
         assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, want)
+        assert priors.locate(name).stat().st_size < 8e6
 
 
 def test_unknown_names_list_the_shipped():

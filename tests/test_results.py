@@ -1,6 +1,8 @@
 """What metrics.json says where numbers are not finite."""
 
 import json
+import subprocess
+from pathlib import Path
 
 import numpy as np
 
@@ -54,3 +56,17 @@ def test_what_is_not_finite_is_null(tmp_path):
     assert written["psnr_mean"] is None and written["ssim_mean"] == 1
     assert written["conventions"]["slice-max"]["psnr"] is None
     assert "inf" in results.table(facts)
+    made = json.loads((tmp_path / "environment.json").read_text())
+    assert made == results.environment()
+
+
+def test_the_environment_names_the_revision():
+    """As `git describe` does; none outside of any."""
+    command = ["git", "-C", Path(results.__file__).parent, "rev-parse"]
+
+    def commit(name):
+        line = [*command, "--verify", "--quiet", f"{name}^{{commit}}"]
+        return subprocess.run(line, capture_output=True, text=True).stdout
+
+    told = results.environment()["git"]
+    assert commit("HEAD") == (commit(told.removesuffix("-dirty")) if told else "")

@@ -216,13 +216,16 @@ def test_a_sinogram_of_scikit_image(tmp_path):
     image = np.where(outside, 0, image)
     sinogram = skimage_radon(image, angles, circle=True).T
     with h5py.File(tmp_path / "scan.h5", "w") as file:
-        file["sinogram"], file["angles_deg"] = sinogram[None], angles
-        file["reference"] = np.where(outside, 1.0, image - 0.1)[None]
+        file["sinogram"], file["angles_deg"] = 7 * sinogram[None], angles
+        file["reference"] = 7 * np.where(outside, 1.0, image - 0.1)[None]
+        file.attrs["scale"] = 7.0
     config.data.path = str(tmp_path / "scan.h5")
     measured = factory.load_measurements(config, (160, 160))
     want = np.where(outside, 0, image - 0.1)[None]
     assert want.min() < 0
     np.testing.assert_allclose(measured.reference, want, rtol=1e-6)
+    back = measured.in_file_units(measured.reference)
+    np.testing.assert_allclose(back, 7 * want, rtol=1e-6)
     again = measured.operator.forward(jnp.asarray(image))
     np.testing.assert_allclose(again, measured.measurement[0], atol=1e-4)
 

@@ -23,4 +23,4 @@ def get_config(arg: str = "") -> defaults.Config:
     if arg == "paper":
         config.name = "fastmri"
         return defaults.paper_training(config, image_size=320, channels=2)
-    return defaults.shorten(config) if arg == "smoke" else config
+    return defaults.shorten(config, arg)

@@ -17,4 +17,4 @@ def get_config(arg: str = "") -> defaults.Config:
     if arg == "paper":
         config.name = "brats"
         return defaults.paper_training(config, image_size=240, channels=1)
-    return defaults.shorten(config) if arg == "smoke" else config
+    return defaults.shorten(config, arg)

@@ -25,4 +25,4 @@ def get_config(arg: str = "") -> defaults.Config:
     if arg == "paper":
         config.name = "lidc"
         return defaults.paper_training(config, image_size=320, channels=1)
-    return defaults.shorten(config) if arg == "smoke" else config
+    return defaults.shorten(config, arg)

@@ -14,4 +14,4 @@ def get_config(arg: str = "") -> defaults.Config:
     config.name = "supervised_brain_t1_8x"
     config.init = "brain_t1"
     config.task.acceleration = 8.0
-    return defaults.shorten(config) if arg == "smoke" else config
+    return defaults.shorten(config, arg)

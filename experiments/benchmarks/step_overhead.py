@@ -16,7 +16,7 @@ import numpy as np
 from absl import app, flags
 
 from experiments.benchmarks import untrained
-from experiments.benchmarks.timing import least
+from experiments.benchmarks.timing import against_ideal, least
 from mgdm_jax import factory
 from mgdm_jax.samplers import ddnm, dps, mgdm
 from mgdm_jax.types import Guidance, Problem
@@ -68,11 +68,7 @@ def case(prior: factory.Prior, name: str, batch: int) -> str:
         lambda: sampler(keys, prior.params, problem, numbers),
     )
     ideal_s = forward_s + n_backward * (both_s - forward_s)
-    step_s = sampler_s / _STEPS.value
-    return (
-        f"{name:6} batch={batch} ideal={1e3 * ideal_s:.1f}ms step={1e3 * step_s:.1f}ms "
-        f"ratio={step_s / ideal_s:.2f}"
-    )
+    return against_ideal(f"{name:6} batch={batch}", ideal_s, sampler_s / _STEPS.value)
 
 
 def main(argv: list[str]) -> None:

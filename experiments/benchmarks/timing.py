@@ -26,6 +26,12 @@ def each(rounds: int, *calls: Callable[[], object]) -> list[list[float]]:
     return [record[1:] for record in seconds]
 
 
+def against_ideal(label: str, ideal_s: float, step_s: float) -> str:
+    """Return a line of both times and what of the ideal the step takes, at its end."""
+    times = f"ideal={1e3 * ideal_s:.1f}ms step={1e3 * step_s:.1f}ms"
+    return f"{label} {times} ratio={step_s / ideal_s:.2f}"
+
+
 def command(module: str, workdir: Path, cache: Path, words: list[str]) -> float:
     """Run a command with a compilation cache and return its seconds."""
     line = [sys.executable, "-m", f"mgdm_jax.{module}", f"--workdir={workdir}", *words]

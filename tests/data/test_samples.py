@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,12 @@ def test_every_volume_in_operator_units(where):
 def test_subjects_are_those_of_the_table(modality, split):
     expected = [s for m, sp, s in SHAPES if (m, sp) == (modality, split)]
     assert list(samples.subjects(modality, split)) == expected
+
+
+def test_the_sample_is_small_enough_to_ship():
+    files = (Path(samples.__file__).parents[1] / "assets" / "sample").iterdir()
+    sizes = [path.stat().st_size for path in files]
+    assert 1e6 < sum(sizes) < 16e6
 
 
 def test_hounsfield_window():

@@ -1,5 +1,6 @@
 """Limits in which one method must become another, exactly."""
 
+import dense
 import jax
 import jax.numpy as jnp
 import method_cases as cases
@@ -67,6 +68,33 @@ def test_the_noise_convention_is_an_option(noise, key):
     first, second = mgdm.make_step(mgdm.Options(noise=noise)), ddim.make_step(noise)
     got, want = cases.both(key, "real", first, numbers, second, numbers)
     np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+@pytest.mark.parametrize("operator_name", cases.OPERATORS)
+def test_the_discrepancy_at_lam_zero_is_pigdm_s_noiseless_guidance(operator_name, key):
+    """-ρ Jᵀ∇D = 2ρ Jᵀ A†r, ΠGDM's at ζ = 2ρ/√(ᾱ_s ᾱ_t); J = Jᵀ is the prior's gain."""
+    prior, problem, model = cases.gaussian_case(operator_name)
+    still = cases.guidance(zeta=0.0, lam=0.0, rho=0.0)
+    _, estimate = cases.step_at(key, "ddim", problem, prior, still)
+    a, s = float(estimate.alpha_bar), float(estimate.alpha_bar_next)
+    weighed = {
+        "mgdm": cases.guidance(zeta=0.0, lam=0.0, rho=0.1),
+        "pigdm": cases.guidance(zeta=0.2 / np.sqrt(a * s), lam=0.0, rho=0.0),
+    }
+
+    def moves():
+        for name, numbers in weighed.items():
+            step = cases.METHODS[name][0]
+            guided, plain = (step(key, estimate, problem, n) for n in (numbers, still))
+            yield guided[0] - plain[0]
+
+    got, pigdm = jax.jit(lambda: tuple(moves()))()
+    np.testing.assert_allclose(got, pigdm, atol=1e-5)
+    x0_hat, jacobian = model.denoise(np.float64(estimate.x_t).reshape(-1, 1), a)
+    misfit = model.y - model.matrix @ x0_hat[:, 0]
+    want = 0.2 * jacobian.T @ dense.pinv(model.matrix) @ misfit
+    np.testing.assert_allclose(np.ravel(got), want, atol=1e-4)
+    assert np.abs(want).max() > 1e-2
 
 
 @pytest.mark.parametrize("operator_name", cases.OPERATORS)

@@ -1,0 +1,47 @@
+"""Files of one scan in either order of k-space make the same problem."""
+
+import h5py
+import jax
+import numpy as np
+import operator_cases
+import pytest
+from test_configs import ROOT, load
+from test_reconstruct import kspace_of
+
+from mgdm_jax import factory
+from mgdm_jax.operators import coils
+
+SIZE = (9, 12)
+
+
+@pytest.mark.parametrize("n_coils", [1, 3])
+def test_dc_in_the_corner_or_in_the_middle(n_coils, tmp_path, rng):
+    """Odd and even sides, a mask without symmetry, two slices."""
+    images = rng.uniform(0.5, 1, (2, *SIZE)) * np.exp(1j * rng.uniform(0, 1, SIZE))
+    maps = coils.birdcage_sensitivities(SIZE, n_coils) if n_coils > 1 else None
+    seen = images if maps is None else images[:, None] * maps
+    corner = operator_cases.random_mask(SIZE)
+    orders = {
+        True: (kspace_of(seen), np.fft.fftshift(corner)),
+        False: (np.fft.fft2(seen, norm="ortho"), corner),
+    }
+    config = load(ROOT / "mri_fastmri.py")
+    made = []
+    for centered, (kspace, mask) in orders.items():
+        path = tmp_path / f"{centered}.h5"
+        with h5py.File(path, "w") as file:
+            file["kspace"], file["mask"] = (kspace * mask).astype("c8"), mask
+            if maps is not None:
+                file["sensitivity_maps"] = maps.astype("c8")
+            file.attrs["centered"] = centered
+        config.data.path = str(path)
+        made.append(factory.load_measurements(config, (*SIZE, 2)))
+    middle, other = made
+    np.testing.assert_array_equal(other.operator.mask, corner)
+    problems = (jax.tree.leaves(m.problem(np.arange(2))) for m in made)
+    for a, b in zip(*problems, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    np.testing.assert_allclose(middle.scale, other.scale, rtol=1e-5)
+    want = np.stack([images.real, images.imag], -1).astype(np.float32)
+    again = jax.vmap(other.operator.forward)(want / other.scale[:, None, None, None])
+    np.testing.assert_allclose(again, other.measurement, atol=1e-5)
