@@ -1,5 +1,6 @@
 """Measurements simulated from images: the embedded sample's, or prepared ones."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax
@@ -49,10 +50,19 @@ def simulate(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     operator, facts = make_operator(config.task, image_shape)
     if given.has_phase:
         facts["simulated"] = facts["simulated"].replace(*_NO_PHASE)
-    if config.guidance.proximal == "fbp_merge" and config.task.kind == "ct":
-        operator = sparse_views.sparse_views(config.task.n_views, image_shape[0])
     operator = measurements.with_spectrum(operator, config)
-    return _measure(config, operator, given, facts, region)
+    made = _measure(config, operator, given, facts, region)
+    if config.guidance.proximal == "fbp_merge" and config.task.kind == "ct":
+        return _in_full_scan(made, config.task.n_views)
+    return made
+
+
+def _in_full_scan(few: Measurements, n_views: int) -> Measurements:
+    """Return the same views, the same noise in them, as views of a full scan."""
+    size = few.measurement.shape[-1]
+    operator = sparse_views.sparse_views(n_views, size)
+    measurement = jax.vmap(operator.placed)(few.measurement)
+    return dataclasses.replace(few, operator=operator, measurement=measurement)
 
 
 class _Given(NamedTuple):

@@ -58,6 +58,11 @@ class SparseViews:
         """Return the sinogram [v, d] with unmeasured views zero."""
         return self.measured[:, None] * measurement
 
+    def placed(self, few: Array) -> Array:
+        """Return the measured views [n_views, d] among zeros [v, d]."""
+        every = self.measured.size // few.shape[0]
+        return jnp.zeros((self.measured.size, few.shape[1])).at[::every].set(few)
+
     def baseline(self, measurement: Array) -> Array:
         """Return the filtered back-projection of the measured views."""
         share = self.measured.size / self.measured.sum()
