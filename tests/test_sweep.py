@@ -179,6 +179,15 @@ def test_weights_of_another_training_are_refused(config, tmp_path, counted):
         setup.make(config, tmp_path / "out")
 
 
+@pytest.mark.parametrize(("rho", "method"), [((0.0, 0.1), "mgdm"), ((), "mgdm_no_r")])
+def test_a_gradient_of_no_candidate_is_left_out(
+    rho, method, config, tmp_path, monkeypatch
+):
+    config.sweep.rho, config.guidance.rho = rho, 0.0
+    monkeypatch.setattr(factory, "make", lambda _, config, *rest: config.method)
+    assert setup.make(config, tmp_path).samplers == {2: method}
+
+
 def test_a_second_process_is_refused(config, tmp_path, counted):
     made = setup.make(config, tmp_path)
     with locks.present(tmp_path / ".lock") as first:

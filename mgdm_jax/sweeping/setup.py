@@ -22,6 +22,7 @@ from mgdm_jax.sweeping import (
     tables,
 )
 from mgdm_jax.sweeping.tables import Row
+from mgdm_jax.types import Guidance
 
 EvaluateFn = Callable[[Sequence[sweeps.Numbers]], list[Row]]
 """Candidates -> their rows."""
@@ -93,7 +94,7 @@ def make(config: Config, workdir: Path) -> Sweep:
         prior=prior._replace(params=devices.replicate(devices.mesh(), prior.params)),
         measurements=measurements,
         held_out=held_out,
-        samplers={n: factory.make(prior, _at(config, n)) for n in space.n_steps},
+        samplers=_samplers(config, prior, space),
         inputs=files.check_inputs(workdir, prior, measurements),
         notes=files.provenance(config, measurements),
     )
@@ -121,6 +122,15 @@ def _check_criterion(config: Config, measurements: Measurements) -> None:
             "sweep.criterion=sure is for noise of one level, and that of task.photons "
             "differs between detectors; take discrepancy or held_out."
         )
+
+
+def _samplers(
+    config: Config, prior: factory.Prior, space: search_space.Space
+) -> dict[int, factory.Sampler]:
+    """Return a sampler for each number of steps, without what weighs nothing in any."""
+    largest = {name: max(values) for name, values in space.values.items()}
+    cheapest = methods.spared(config, Guidance.of(**largest))
+    return {n: factory.make(prior, _at(cheapest, n)) for n in space.n_steps}
 
 
 def _at(config: Config, n_steps: int) -> Config:
