@@ -1,14 +1,14 @@
 """Several samples of every image, and what they agree and disagree on."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import devices, reconstruction
+from mgdm_jax import reconstruction
 from mgdm_jax.factory import Prior, Sampler
 from mgdm_jax.guidance import proximal
 from mgdm_jax.measurements import Measurements, spectral
@@ -45,17 +45,6 @@ class Posterior(NamedTuple):
     first: Reconstruction
 
 
-class Job(NamedTuple):
-    """What is sampled at once: a batch of the images, for one of the samples."""
-
-    sample: int
-    batch: range
-
-
-JobFn = Callable[[Job], Reconstruction]
-"""A job of `jobs` -> its images."""
-
-
 def draw(
     key: Array,
     n_samples: int,
@@ -75,64 +64,36 @@ def draw(
       prior: gives the weights.
       measurements: n problems.
       guidance: ζ, λ, ρ, η.
-      batch_size: images in one program.
+      batch_size: images in one program, of one sample or of several.
       progress: called after each batch with the images it finished.
 
     Raises:
       ValueError: if n_samples is not positive.
     """
     n = len(measurements)
-    size = reconstruction.stride(batch_size, n)
-    sample = by_job(key, n_samples, sampler, prior, measurements, guidance, size)
-    parts = {}
-    for job in jobs(n_samples, n, size):
-        parts[job] = sample(job)
-        if progress is not None:
-            progress(len(job.batch))
-    return join(parts)
+    args = (sampler, prior, measurements, guidance, batch_size, progress)
+    return apart(reconstruction.reconstruct(keys(key, n_samples, n), *args), n)
 
 
-def jobs(n_samples: int, n: int, size: int) -> list[Job]:
-    """Return n_samples samples of n images, batch by batch.
+def keys(key: Array, n_samples: int, n: int) -> Array:
+    """Return the keys [k·n] of n images, k times; the first n are `reconstruct`'s.
 
     Raises:
       ValueError: if n_samples is not positive.
     """
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
-    batches = reconstruction.batches(n, size)
-    return [Job(i, batch) for i in range(n_samples) for batch in batches]
-
-
-def by_job(
-    key: Array,
-    n_samples: int,
-    sampler: Sampler,
-    prior: Prior,
-    measurements: Measurements,
-    guidance: Guidance,
-    size: int,
-) -> JobFn:
-    """Return what samples one job, whichever were sampled before.
-
-    Arguments are those of `draw`; `size` is the longest job's images.
-    """
     stream = jax.random.fold_in(key, SAMPLE_STREAM)
-    keys = [key, *(jax.random.fold_in(stream, i) for i in range(1, n_samples))]
-    programs = reconstruction.compiled(sampler, measurements)
-    mesh = devices.mesh(at_most=len(measurements))
-    prior = prior._replace(params=devices.replicate(mesh, prior.params))
-    args = (programs, prior, measurements, guidance, size)
-    samples = [reconstruction.by_batch(k, *args) for k in keys]
-    return lambda job: samples[job.sample](job.batch)
+    each = [key, *(jax.random.fold_in(stream, i) for i in range(1, n_samples))]
+    return jnp.concatenate([jax.random.split(one, n) for one in each])
 
 
-def join(parts: Mapping[Job, Reconstruction]) -> list[Reconstruction]:
-    """Return the samples, each of all images, of the parts of every job."""
-    found: dict[int, list[Reconstruction]] = {}
-    for job in sorted(parts, key=lambda job: (job.sample, job.batch.start)):
-        found.setdefault(job.sample, []).append(parts[job])
-    return [reconstruction.join(of_sample) for of_sample in found.values()]
+def apart(drawn: Reconstruction, n: int) -> list[Reconstruction]:
+    """Return k·n examples as k samples of n images, the steps followed in the first."""
+    alike = drawn._replace(x0_hat=None)
+    starts = range(0, len(drawn.images), n)
+    first, *others = (jax.tree.map(lambda v, i=i: v[i : i + n], alike) for i in starts)
+    return [first._replace(x0_hat=drawn.x0_hat), *others]
 
 
 def summarise(runs: Sequence[Reconstruction], measurements: Measurements) -> Posterior:

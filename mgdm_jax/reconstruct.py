@@ -133,6 +133,7 @@ def _define_flags() -> None:
     flags.DEFINE_string("method", "mgdm", f"Of {', '.join(methods.METHODS)}.")
     flags.DEFINE_integer("n_steps", 100, "Times visited.")
     flags.DEFINE_integer("n_samples", 1, "Samples of every image.")
+    flags.DEFINE_integer("batch_size", 4, "Images, or samples of them, at once.")
     flags.DEFINE_float("noise_std", 0.0, "Noise, sigma_y, in operator units.")
     flags.DEFINE_integer("seed", 0, "Of the sampler.")
     flags.DEFINE_bool("report", True, "Write OUT.report.html beside it, to look at.")
@@ -151,10 +152,7 @@ def _run(given: flags.FlagValues) -> None:
         raise ValueError(
             "give either --kspace (--mask, --maps), or --sinogram (--angles)."
         )
-    config = defaults.reconstruction()
-    config.method, config.task.noise_std = given.method, given.noise_std
-    config.sampler.n_steps, config.sampler.seed = given.n_steps, given.seed
-    config.data.wider_field = given.wider_field
+    config = _configured(given)
     source = given.sinogram if is_ct else given.kspace
     if is_ct:
         contents = scan_arrays.ct_arrays(source, given.angles, given.scale)
@@ -164,11 +162,11 @@ def _run(given: flags.FlagValues) -> None:
         )
         if contents.maps_estimated:
             sys.stdout.write("coil sensitivities: estimated by ESPIRiT\n")
-    launch.use_cores(min(config.sampler.batch_size, _n_slices(contents)))
+    n_examples = given.n_samples * _n_slices(contents)
+    launch.use_cores(min(config.sampler.batch_size, n_examples))
     prior = factory.load_prior(given.prior)
     size = prior.image_shape[:2] if given.wider_field else None
     plan = outputs.plan(path, contents, given.geometry, given.units, size)
-    config.prior.path = given.prior
     found, scan = reconstruct(contents, source, prior, config, given.n_samples)
     hyperparameters.note(config, hyperparameters.resolve(config))
     outputs.write(plan, found, scan, given.method)
@@ -179,6 +177,16 @@ def _run(given: flags.FlagValues) -> None:
     sys.stdout.write(f"wrote {path}; data residual {residual:.2e}\n")
     for text in _warnings(plan, found):
         sys.stdout.write(f"WARNING: {text}\n")
+
+
+def _configured(given: flags.FlagValues) -> Config:
+    """Return the configuration of a run as the flags have it."""
+    config = defaults.reconstruction()
+    config.method, config.task.noise_std = given.method, given.noise_std
+    for name in ("n_steps", "seed", "batch_size"):
+        config.sampler[name] = given[name].value
+    config.data.wider_field, config.prior.path = given.wider_field, given.prior
+    return config
 
 
 def _n_slices(contents: hdf5.MriFile | hdf5.CtFile) -> int:

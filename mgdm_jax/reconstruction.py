@@ -36,7 +36,7 @@ class Reconstruction(NamedTuple):
 
 
 SampleFn = Callable[[range], Reconstruction]
-"""Which of n images, a batch of `batches` -> their reconstructions."""
+"""Which of m examples, a batch of `batches` -> their reconstructions."""
 
 
 class Programs(NamedTuple):
@@ -51,9 +51,9 @@ class Programs(NamedTuple):
     finish: Callable
 
 
-def compiled(sampler: Sampler, measurements: Measurements) -> Programs:
-    """Return the programs of a sampler on problems of one kind, some on each device."""
-    axes, mesh = measurements.axes, devices.mesh(at_most=len(measurements))
+def compiled(sampler: Sampler, measurements: Measurements, m: int) -> Programs:
+    """Return the programs of a sampler on m examples of one kind, some a device."""
+    axes, mesh = measurements.axes, devices.mesh(at_most=m)
     return Programs(
         sample=jax.jit(batched(sampler, axes, mesh)),
         finish=jax.jit(jax.vmap(finish, in_axes=(axes, 0, None))),
@@ -72,7 +72,7 @@ def reconstruct(
     """Sample every image; one key an image, so the batch size changes nothing.
 
     Args:
-      key: typed random key.
+      key: typed random key, or those of m = k·n examples [m]: of n images, k times.
       sampler: from `factory.make_sampler`, or what `compiled` makes of it.
       prior: gives the weights.
       measurements: n problems.
@@ -81,19 +81,19 @@ def reconstruct(
         last batch is filled up with repeats.
       progress: called after each batch with the images it finished.
     """
-    n = len(measurements)
-    size = stride(batch_size, n)
-    sample = by_batch(key, sampler, prior, measurements, guidance, size)
+    keys = key if key.ndim else jax.random.split(key, len(measurements))
+    size = stride(batch_size, len(keys))
+    sample = by_batch(keys, sampler, prior, measurements, guidance, size)
     parts = []
-    for batch in batches(n, size):
+    for batch in batches(len(keys), size):
         parts.append(sample(batch))
         if progress is not None:
             progress(len(batch))
     return join(parts)
 
 
-def stride(batch_size: int, n: int) -> int:
-    """Return the images of one program of n, a multiple of the devices.
+def stride(batch_size: int, m: int) -> int:
+    """Return the examples of one program of m, a multiple of the devices.
 
     Raises:
       ValueError: if batch_size is not positive.
@@ -103,16 +103,16 @@ def stride(batch_size: int, n: int) -> int:
             f"sampler.batch_size must be at least 1, got {batch_size}; `run` alone "
             "finds out what fits."
         )
-    return devices.padded(min(batch_size, n), devices.mesh(at_most=n))
+    return devices.padded(min(batch_size, m), devices.mesh(at_most=m))
 
 
-def batches(n: int, size: int) -> list[range]:
-    """Return n images in batches of `size`, the last one of what is left."""
-    return [range(start, min(start + size, n)) for start in range(0, n, size)]
+def batches(m: int, size: int) -> list[range]:
+    """Return m examples in batches of `size`, the last one of what is left."""
+    return [range(start, min(start + size, m)) for start in range(0, m, size)]
 
 
 def by_batch(
-    key: Array,
+    keys: Array,
     sampler: Sampler | Programs,
     prior: Prior,
     measurements: Measurements,
@@ -121,20 +121,19 @@ def by_batch(
 ) -> SampleFn:
     """Return what samples one batch, whichever were sampled before.
 
-    Arguments are those of `reconstruct`; `size` is the longest batch's, to which
-    shorter ones are filled up with repeats.
+    Arguments are those of `reconstruct`, with keys [m]: example e is of image e mod n.
+    `size` is the longest batch's, to which shorter ones are filled up with repeats.
     """
-    n, region = len(measurements), measurements.region
-    mesh = devices.mesh(at_most=n)
-    keys = jax.random.split(key, n)
+    n, m, region = len(measurements), len(keys), measurements.region
+    mesh = devices.mesh(at_most=m)
     params = devices.replicate(mesh, prior.params)
     made = isinstance(sampler, Programs)
-    programs = sampler if made else compiled(sampler, measurements)
+    programs = sampler if made else compiled(sampler, measurements, m)
     rows = devices.padded(size, mesh)
 
     def sample(batch: range) -> Reconstruction:
-        index = np.minimum(np.arange(batch.start, batch.start + rows), n - 1)
-        problem = measurements.problem(index)
+        index = np.minimum(np.arange(batch.start, batch.start + rows), m - 1)
+        problem = measurements.problem(index % n)
         image, info = programs.sample(keys[index], params, problem, guidance)
         image, baseline, residual, diverged = programs.finish(problem, image, region)
         x0_hat = None

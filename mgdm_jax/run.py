@@ -60,7 +60,6 @@ def run(
       ValueError: with one line, for input that cannot be used; nothing is written.
     """
     _check_folder(workdir)
-    parts.check_nobody(workdir)
     if processes.index() == 0:
         parts.forget_notes(workdir)
     processes.meet()
@@ -72,13 +71,13 @@ def run(
     hyperparameters.note(config, guidance)
     cheapest = methods.spared(config, guidance)
     sampler = factory.make(prior, cheapest, results.N_KEPT)
-    n, n_samples = len(measurements), config.sampler.n_samples
+    n, key = len(measurements), jax.random.key(config.sampler.seed)
+    keys = posterior.keys(key, config.sampler.n_samples, n)
     facts = parts.facts(config, prior, measurements)
 
-    def work(stride: int) -> tuple[posterior.JobFn, list[posterior.Job]]:
-        key = jax.random.key(config.sampler.seed)
-        args = (key, n_samples, sampler, prior, measurements, guidance, stride)
-        return posterior.by_job(*args), posterior.jobs(n_samples, n, stride)
+    def work(stride: int) -> tuple[reconstruction.SampleFn, list[range]]:
+        args = (keys, sampler, prior, measurements, guidance, stride)
+        return reconstruction.by_batch(*args), reconstruction.batches(len(keys), stride)
 
     parts.check(workdir, facts)
     if processes.index() != 0:
@@ -87,8 +86,8 @@ def run(
 
     def stride() -> int:
         if config.sampler.batch_size:
-            return reconstruction.stride(config.sampler.batch_size, n)
-        return batch_sizes.choose(sampler, prior, measurements, guidance)
+            return reconstruction.stride(config.sampler.batch_size, len(keys))
+        return batch_sizes.choose(sampler, prior, measurements, guidance, len(keys))
 
     with parts.opened(workdir, facts, stride) as kept:
         drawn = resumable.draw(*work(kept.stride), kept, to, config.method)
@@ -105,12 +104,13 @@ def _check_folder(workdir: Path) -> None:
         if (workdir / name).exists():
             raise ValueError(f"{workdir} holds {what}; give another --workdir.")
     aside.check_inside(workdir)
+    parts.check_nobody(workdir)
 
 
 def _write(
     config: Config, measurements: Measurements, drawn: resumable.Drawn, workdir: Path
 ) -> dict:
-    samples = drawn.samples
+    samples = posterior.apart(drawn.examples, len(measurements))
     done = results.Run(
         config,
         measurements,
@@ -179,7 +179,8 @@ def cli() -> None:
         del words
         launch.check_kind(config.value, "sampler", "train")
         sampler, data = config.value.sampler, config.value.data
-        launch.use_cores(min(sampler.batch_size or data.n_images, data.n_images))
+        n_examples = data.n_images * sampler.n_samples
+        launch.use_cores(min(sampler.batch_size or n_examples, n_examples))
         joining()
         main(config.value, workdir.value, to=talking())
 

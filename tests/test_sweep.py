@@ -184,7 +184,7 @@ def test_a_gradient_of_no_candidate_is_left_out(
     rho, method, config, tmp_path, monkeypatch
 ):
     config.sweep.rho, config.guidance.rho = rho, 0.0
-    monkeypatch.setattr(factory, "make", lambda _, config, *rest: config.method)
+    monkeypatch.setattr(factory, "make", lambda _, config, *__: config.method)
     assert setup.make(config, tmp_path).samplers == {2: method}
 
 

@@ -36,21 +36,24 @@ def largest(one: float, two: float, available: float, n: int) -> int:
 
 
 def choose(
-    sampler: Sampler, prior: Prior, measurements: Measurements, guidance: Guidance
+    sampler: Sampler,
+    prior: Prior,
+    measurements: Measurements,
+    guidance: Guidance,
+    m: int,
 ) -> int:
-    """Return the images of a batch that the devices of this process have room for.
+    """Return how many of m examples the devices of this process have room for at once.
 
     No batch is larger than the process's share of the images: each gets its part.
     Two programs are compiled, of one image a device and of two; what they take is
     XLA's own account of them.
     """
-    n = len(measurements)
-    share = -(-n // processes.count())
+    share = -(-m // processes.count())
     mesh = devices.mesh(at_most=share)
-    program = reconstruction.compiled(sampler, measurements).sample
+    program = reconstruction.compiled(sampler, measurements, share).sample
 
     def taken(each: int) -> int:
-        index = np.minimum(np.arange(each * mesh.size), n - 1)
+        index = np.arange(each * mesh.size) % len(measurements)
         keys = jax.random.split(jax.random.key(0), len(index))
         problem = measurements.problem(index)
         lowered = program.lower(keys, prior.params, problem, guidance)

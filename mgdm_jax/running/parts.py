@@ -23,7 +23,6 @@ from mgdm_jax import __version__, fingerprints
 from mgdm_jax.defaults import Config
 from mgdm_jax.factory import Prior
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.posterior import Job
 from mgdm_jax.reconstruction import Reconstruction
 from mgdm_jax.storage import aside, locks
 from mgdm_jax.types import StepInfo
@@ -56,33 +55,31 @@ class Parts:
     identity: str
     stride: int
 
-    def path(self, job: Job) -> Path:
-        """Return the file of a job."""
-        batch = job.batch
-        name = f"{job.sample:05d}-{batch.start:08d}-{batch.stop:08d}.npz"
-        return self.folder / name
+    def path(self, batch: range) -> Path:
+        """Return the file of a batch."""
+        return self.folder / f"{batch.start:08d}-{batch.stop:08d}.npz"
 
     def present(self) -> set[str]:
         """Return the names of the files that there are."""
         return {path.name for path in _files(self.folder)}
 
-    def write(self, job: Job, part: Part) -> None:
+    def write(self, batch: range, part: Part) -> None:
         """Write a part, whole or not at all."""
         arrays = part.result._asdict()
         steps = arrays.pop("info")._asdict()
         arrays |= {f"info.{name}": value for name, value in steps.items()}
         kept = {name: value for name, value in arrays.items() if value is not None}
         kept |= {"of": np.array(self.identity), "seconds": np.array(part.seconds)}
-        with aside.replacing(self.path(job)) as path:
+        with aside.replacing(self.path(batch)) as path:
             np.savez(path, **kept)
 
-    def read(self, job: Job) -> Part | None:
-        """Return the part of a job, None where there is none, or a damaged one.
+    def read(self, batch: range) -> Part | None:
+        """Return the part of a batch, None where there is none, or a damaged one.
 
         Raises:
           ValueError: if it is of another run.
         """
-        path = self.path(job)
+        path = self.path(batch)
         try:
             # numpy itself leaves a damaged file open.
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:

@@ -17,10 +17,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mgdm_jax import posterior
+from mgdm_jax import reconstruction
 from mgdm_jax.commands import console
-from mgdm_jax.posterior import Job, JobFn
-from mgdm_jax.reconstruction import Reconstruction
+from mgdm_jax.reconstruction import Reconstruction, SampleFn
 from mgdm_jax.running import parts, processes
 from mgdm_jax.running.parts import Part, Parts
 
@@ -32,59 +31,63 @@ _OPEN = "open"
 
 
 class Drawn(NamedTuple):
-    """The samples, and the seconds that they took, those of earlier starts included."""
+    """The examples, and the seconds that they took, earlier starts included."""
 
-    samples: list[Reconstruction]
+    examples: Reconstruction
     seconds: float
 
 
 def draw(
-    sample: JobFn, jobs: Sequence[Job], kept: Parts, to: console.Console, label: str
+    sample: SampleFn,
+    batches: Sequence[range],
+    kept: Parts,
+    to: console.Console,
+    label: str,
 ) -> Drawn:
     """Return all samples: those kept, this process's share, and those of the others.
 
     Args:
-      sample: of `posterior.by_job`.
-      jobs: all of the run's, of `posterior.jobs`.
+      sample: of `reconstruction.by_batch`.
+      batches: all of the run's.
       kept: opened by this process, which leads.
       to: is told the progress.
       label: in front of the progress.
     """
-    known = _known(jobs, kept)
+    known = _known(batches, kept)
     before = sum(part.seconds for part in known.values())
-    done = sum(len(job.batch) for job in known)
+    done = sum(len(batch) for batch in known)
     kept.note(_OPEN)
-    started, total = time.monotonic(), sum(len(job.batch) for job in jobs)
+    started, total = time.monotonic(), sum(len(batch) for batch in batches)
     with to.progress(total, "image", label, done=done) as count:
-        for job in processes.share(jobs):
-            if job not in known:
-                known[job] = _fill(sample, job, kept)
-                _tell(count, jobs, kept)
+        for batch in processes.share(batches):
+            if batch not in known:
+                known[batch] = _fill(sample, batch, kept)
+                _tell(count, batches, kept)
         while not _all_left(kept):
             time.sleep(GLANCE_S)
-            _tell(count, jobs, kept)
-    for job in jobs:
-        if job not in known:
-            known[job] = kept.read(job) or _fill(sample, job, kept)
-    samples = posterior.join({job: part.result for job, part in known.items()})
-    return Drawn(samples, before + time.monotonic() - started)
+            _tell(count, batches, kept)
+    for batch in batches:
+        if batch not in known:
+            known[batch] = kept.read(batch) or _fill(sample, batch, kept)
+    examples = reconstruction.join([known[batch].result for batch in batches])
+    return Drawn(examples, before + time.monotonic() - started)
 
 
 def contribute(
-    sample_with: Callable[[int], tuple[JobFn, Sequence[Job]]], workdir: Path
+    sample_with: Callable[[int], tuple[SampleFn, Sequence[range]]], workdir: Path
 ) -> None:
     """Draw this process's share for the one that leads; return when it has let go.
 
     Args:
-      sample_with: the run's stride -> `posterior.by_job` and `posterior.jobs`.
+      sample_with: the run's stride -> what `draw` takes first.
       workdir: of the run.
     """
     _wait(lambda: parts.noted(workdir, _OPEN))
     kept = parts.joined(workdir)
-    sample, jobs = sample_with(kept.stride)
-    for job in processes.share(jobs):
-        if kept.path(job).name not in kept.present():
-            _fill(sample, job, kept)
+    sample, batches = sample_with(kept.stride)
+    for batch in processes.share(batches):
+        if kept.path(batch).name not in kept.present():
+            _fill(sample, batch, kept)
     kept.note(_left(processes.index()))
     # Left at once, it would miss the others at the end of jax.distributed.
     _wait(kept.removed)
@@ -104,27 +107,27 @@ def _all_left(kept: Parts) -> bool:
     return all(parts.noted(kept.folder.parent, _left(i)) for i in others)
 
 
-def _known(jobs: Sequence[Job], kept: Parts) -> dict[Job, Part]:
+def _known(batches: Sequence[range], kept: Parts) -> dict[range, Part]:
     """Return what is kept; what is damaged is told and removed."""
-    found = {job: kept.read(job) for job in jobs}
-    for job, part in found.items():
-        path = kept.path(job)
+    found = {batch: kept.read(batch) for batch in batches}
+    for batch, part in found.items():
+        path = kept.path(batch)
         if part is None and path.exists():
             sys.stderr.write(f"{path} is damaged; its images are drawn again.\n")
             path.unlink()
-    return {job: part for job, part in found.items() if part is not None}
+    return {batch: part for batch, part in found.items() if part is not None}
 
 
-def _fill(sample: JobFn, job: Job, kept: Parts) -> Part:
+def _fill(sample: SampleFn, batch: range, kept: Parts) -> Part:
     started = time.monotonic()
-    part = Part(sample(job), time.monotonic() - started)
-    kept.write(job, part)
+    part = Part(sample(batch), time.monotonic() - started)
+    kept.write(batch, part)
     return part
 
 
-def _tell(count: console.Progress, jobs: Sequence[Job], kept: Parts) -> None:
+def _tell(count: console.Progress, batches: Sequence[range], kept: Parts) -> None:
     """Count what all processes have finished."""
     there = kept.present()
-    done = sum(len(job.batch) for job in jobs if kept.path(job).name in there)
+    done = sum(len(batch) for batch in batches if kept.path(batch).name in there)
     if done > count.done:
         count.advance(done - count.done)

@@ -45,7 +45,7 @@ def test_it_is_chosen_by_what_the_program_takes(tmp_path, monkeypatch):
     config.prior.path = tiny.write_prior(tmp_path)
     config.sampler.n_steps, config.data.n_images = 2, 8
     prior, measured, sampler = factory.build(config)
-    arguments = (sampler, prior, measured, hyperparameters.resolve(config))
+    arguments = (sampler, prior, measured, hyperparameters.resolve(config), 8)
     n_devices, seen = len(jax.local_devices()), []
     compare = batch_sizes.largest
 

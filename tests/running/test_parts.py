@@ -10,14 +10,13 @@ import tiny
 from mgdm_jax import defaults, factory, run
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import radon
-from mgdm_jax.posterior import Job
 from mgdm_jax.reconstruction import Reconstruction
 from mgdm_jax.running import parts
 from mgdm_jax.running.parts import Part
 from mgdm_jax.types import StepInfo
 
 FACTS = {"config": {"method": "mgdm", "sampler": {"seed": 0}}, "weights": "abc"}
-JOB = Job(1, range(4, 6))
+BATCH = range(4, 6)
 
 
 def part(rng, x0_hat=None):
@@ -37,11 +36,11 @@ def part(rng, x0_hat=None):
 def test_what_is_written_is_read_bit_for_bit(strip, tmp_path, rng):
     want = part(rng, strip)
     with parts.opened(tmp_path / "out", FACTS, lambda: 2) as kept:
-        assert kept.read(JOB) is None and not kept.present()
-        kept.write(JOB, want)
+        assert kept.read(BATCH) is None and not kept.present()
+        kept.write(BATCH, want)
     with parts.opened(tmp_path / "out", FACTS, lambda: 8) as kept:
         assert kept.stride == 2  # of the first start
-        got = kept.read(JOB)
+        got = kept.read(BATCH)
         assert got is not None and got.seconds == 1.5
         assert (got.result.x0_hat is None) == (strip is None)
         for a, b in zip(got.result[:4], want.result[:4], strict=True):
@@ -65,8 +64,8 @@ def test_a_run_at_work_is_seen_before_anything_of_its_is_touched(tmp_path):
 
 def test_a_damaged_part_is_none(tmp_path, rng):
     with parts.opened(tmp_path, FACTS, lambda: 2) as kept:
-        kept.write(JOB, part(rng))
-        path = kept.path(JOB)
+        kept.write(BATCH, part(rng))
+        path = kept.path(BATCH)
         whole = path.read_bytes()
         middle = len(whole) // 2
         flipped = bytes([whole[middle] ^ 1])
@@ -76,7 +75,7 @@ def test_a_damaged_part_is_none(tmp_path, rng):
             whole[:middle] + flipped + whole[middle + 1 :],
         ):
             path.write_bytes(damaged)
-            assert kept.read(JOB) is None
+            assert kept.read(BATCH) is None
 
 
 def test_nothing_stays_of_a_run_without_parts(tmp_path):
@@ -87,7 +86,7 @@ def test_nothing_stays_of_a_run_without_parts(tmp_path):
 
 def test_another_run_is_refused_with_what_differs(tmp_path, rng):
     with parts.opened(tmp_path, FACTS, lambda: 2) as kept:
-        kept.write(JOB, part(rng))
+        kept.write(BATCH, part(rng))
     other = FACTS | {"config": {"method": "ddnm", "sampler": {"seed": 0}}}
     message = "config.method is 'ddnm', was 'mgdm'; give another --workdir, or remove"
     with (
@@ -96,10 +95,10 @@ def test_another_run_is_refused_with_what_differs(tmp_path, rng):
     ):
         pass
     with parts.opened(tmp_path / "other", other, lambda: 2) as elsewhere:
-        elsewhere.write(JOB, part(rng))
-        kept.path(JOB).replace(elsewhere.path(JOB))
+        elsewhere.write(BATCH, part(rng))
+        kept.path(BATCH).replace(elsewhere.path(BATCH))
         with pytest.raises(ValueError, match="is of another run"):
-            elsewhere.read(JOB)
+            elsewhere.read(BATCH)
 
 
 def test_spectra_are_no_data(tmp_path):
@@ -120,7 +119,7 @@ def test_spectra_are_no_data(tmp_path):
 
 def test_parts_that_nobody_knows_are_refused(tmp_path, rng):
     with parts.opened(tmp_path, FACTS, lambda: 2) as kept:
-        kept.write(JOB, part(rng))
+        kept.write(BATCH, part(rng))
     facts = kept.folder / "run.json"
     text = facts.read_text()
     for damaged in ("", "[]", json.dumps({"facts": FACTS}), text[:-5]):

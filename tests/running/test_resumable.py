@@ -15,7 +15,7 @@ import pytest
 import tiny
 from test_configs import ROOT, load
 
-from mgdm_jax import posterior, reconstruction, run
+from mgdm_jax import reconstruction, run
 from mgdm_jax.commands.console import Console
 from mgdm_jax.data import hdf5
 from mgdm_jax.running import batch_sizes, parts, processes, resumable
@@ -92,7 +92,7 @@ def test_stopped_half_way_it_goes_on_to_the_same_bits(
             run.main(config(folder), str(out), to=Console(quiet=True))
     assert all(path.exists() for path in filled)
     filled[1].write_bytes(filled[1].read_bytes()[:-100])  # as a failing disk may
-    (filled[1].parent / ".1-2.00000-00000002-00000003.npz").touch()  # killed in writing
+    (filled[1].parent / ".1-2.00000002-00000003.npz").touch()  # killed in writing
 
     other = config(folder)
     other.sampler.seed = 1
@@ -177,11 +177,11 @@ def test_who_contributes_draws_its_share(tmp_path, monkeypatch):
     """The leader would fill up what is missing, and nobody would see it."""
     monkeypatch.setattr(processes, "index", lambda: 1)
     monkeypatch.setattr(processes, "count", lambda: 2)
-    jobs = [posterior.Job(0, range(i, i + 1)) for i in range(5)]
+    batches = [range(i, i + 1) for i in range(5)]
     drawn = []
 
-    def sample(job):
-        drawn.append(job)
+    def sample(batch):
+        drawn.append(batch)
         return reconstruction.Reconstruction(
             *4 * [np.zeros(1)], info=StepInfo(*3 * [np.zeros(1)])
         )
@@ -189,14 +189,14 @@ def test_who_contributes_draws_its_share(tmp_path, monkeypatch):
     with parts.opened(tmp_path, {"weights": "abc"}, lambda: 1) as kept:
         kept.note("open")
         work = threading.Thread(
-            target=resumable.contribute, args=(lambda _: (sample, jobs), tmp_path)
+            target=resumable.contribute, args=(lambda _: (sample, batches), tmp_path)
         )
         work.start()
         while not parts.noted(tmp_path, "left-1"):
             assert work.is_alive()
             time.sleep(0.01)
-        assert drawn == jobs[1::2]
-        assert kept.present() == {kept.path(job).name for job in drawn}
+        assert drawn == batches[1::2]
+        assert kept.present() == {kept.path(batch).name for batch in drawn}
         kept.remove()
         work.join(10)
         assert not work.is_alive()
