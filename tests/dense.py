@@ -109,9 +109,9 @@ def diffpir(model, x, a, s, zeta, lam, rho, eta):
     return finish(x, x0_bar, x0_bar, a, s, eta, "ddnm")
 
 
-def mcg(model, x, a, s, zeta, lam, rho, eta):
+def mcg(model, x, a, s, zeta, lam, rho, eta, descend=None):
     """Two independent noises: of the step, and of the diffused measurement."""
-    x_s, c1 = dps_squared(model, x, a, s, zeta, lam, rho, eta)
+    x_s, c1 = (descend or dps_squared)(model, x, a, s, zeta, lam, rho, eta)
     inverse = pinv(model.matrix)
     seen = inverse @ model.matrix
     x_s = x_s + inverse @ (np.sqrt(s) * model.y[:, None] - model.matrix @ x_s)
@@ -124,6 +124,13 @@ def dps_squared(model, x, a, s, zeta, lam, rho, eta):
     x_s, c1 = finish(x, x0_hat, x0_hat, a, s, eta, "ddim")
     grad = jac.T @ (-2 * model.matrix.T @ (model.y[:, None] - model.matrix @ x0_hat))
     return x_s - zeta * grad, c1
+
+
+def dps(model, x, a, s, zeta, lam, rho, eta):
+    """∇‖r‖ = ∇‖r‖² / (2 ‖r‖), ‖r‖ of each column: not affine in x."""
+    misfit = model.y[:, None] - model.matrix @ model.denoise(x, a)[0]
+    zeta = zeta / (2 * np.linalg.norm(misfit, axis=0))
+    return dps_squared(model, x, a, s, zeta, lam, rho, eta)
 
 
 def langevin(model, x, a, s, zeta, lam, rho, eta, n_inner=3):
@@ -171,6 +178,8 @@ def predictor_and_merge(model, x, a, s, zeta, lam, rho, eta, diffuse=True):
 
 
 def mgdm(model, x, a, s, zeta, lam, rho, eta, inner=True, outer=True, disc=True):
+    """λ grows by σ_y²/(1-ᾱ_t)."""
+    lam = lam + model.noise_std**2 / (1 - a)
     x0_hat, jac = model.denoise(x, a)
     x0_tilde = x0_hat
     if inner:
@@ -184,6 +193,29 @@ def mgdm(model, x, a, s, zeta, lam, rho, eta, inner=True, outer=True, disc=True)
         change = lam * np.linalg.inv(h) - np.eye(n)
         x_s = x_s - rho * jac.T @ (2 * change.T @ (x0_bar - x0_tilde))
     return x_s, c1
+
+
+def dds(model, x, a, s, zeta, lam, rho, eta):
+    """λ as given, whatever the noise."""
+    quiet = dataclasses.replace(model, noise_std=0.0)
+    return mgdm(quiet, x, a, s, zeta, lam, rho, eta, inner=False, disc=False)
+
+
+def krylov(matrix, right, n_iter):
+    """Return CG's x of matrix x = right: the minimiser over the Krylov space."""
+    basis = [right]
+    for _ in range(n_iter - 1):
+        basis.append(matrix @ basis[-1] / np.linalg.norm(basis[-1]))
+    q, _ = np.linalg.qr(np.stack(basis, 1))
+    return q @ np.linalg.solve(q.T @ matrix @ q, q.T @ right)
+
+
+def walk(step, model, x, grid, numbers):
+    """Return what the whole grid makes of x_T where no step adds noise."""
+    x = x[:, None]
+    for a, s in zip(*grid, strict=True):
+        x, _ = step(model, x, a, s, *numbers)
+    return x[:, 0]
 
 
 def moments(step, model, grid, numbers):

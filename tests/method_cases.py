@@ -1,5 +1,6 @@
 """Every sampler with its dense reference, and a small problem with a known prior."""
 
+import dataclasses
 import functools
 
 import dense
@@ -39,7 +40,9 @@ METHODS = {
     "ddrm": (ddrm.make_step(), dense.ddrm),
     "diffpir": (diffpir.make_step(), dense.diffpir),
     "dps": (dps.make_step(residual="squared"), dense.dps_squared),
+    "dps_norm": (dps.make_step(), dense.dps),
     "mcg": (mcg.make_step(residual="squared"), dense.mcg),
+    "mcg_norm": (mcg.make_step(), functools.partial(dense.mcg, descend=dense.dps)),
     "pigdm": (pigdm.make_step(), dense.pigdm),
     "csgm_langevin": (langevin.make_step(), dense.langevin),
     "score_med": (score_med, dense.predictor_and_merge),
@@ -52,10 +55,7 @@ METHODS = {
         mgdm.make_step(mgdm.Options(proximal_fn=proximal.conjugate_gradient(60, 1e-7))),
         dense.mgdm,
     ),
-    "dds": (
-        dds.make_step(n_iter=60, tol=1e-7),
-        functools.partial(dense.mgdm, inner=False, disc=False),
-    ),
+    "dds": (dds.make_step(n_iter=60, tol=1e-7), dense.dds),
     "mgdm_no_pr": (
         mgdm.make_step(mgdm.Options(use_outer=False, use_discrepancy=False)),
         functools.partial(dense.mgdm, outer=False, disc=False),
@@ -79,7 +79,13 @@ PROCESSES = {"red_diff": red_diff.sample}
 
 ALL = sorted([*METHODS, *PROCESSES])
 
-RENEWING = ("ddrm", "mcg", "csgm_langevin", "score_med", "score_mri")
+UN_SQUARED = ("dps_norm", "mcg_norm")
+"""Rows that are no affine map of x_t: their gradient is divided by its residual."""
+
+LENGTHS = (*UN_SQUARED, "red_diff")
+"""Methods whose ζ multiplies a direction without a unit, so that it has the image's."""
+
+RENEWING = ("ddrm", "mcg", "mcg_norm", "csgm_langevin", "score_med", "score_mri")
 """Methods that draw noise at η = 0 as well."""
 
 DETERMINISTIC = [name for name in METHODS if name not in RENEWING]
@@ -99,6 +105,12 @@ def guidance(zeta=0.3, lam=0.05, rho=0.1, eta=0.7) -> Guidance:
 def grid(n_steps=8):
     table = schedules.discrete_vp("linear")
     return schedules.time_grid(table, schedules.time_indices(n_steps))
+
+
+def levels(n_steps=8):
+    """Return every ᾱ_t and ᾱ_s of the grid, for `dense`."""
+    times = grid(n_steps)
+    return np.float64(times.alpha_bar), np.float64(times.alpha_bar_next)
 
 
 @functools.cache
@@ -124,6 +136,13 @@ def gaussian_case(name: str, seed: int = 0):
     return prior, problem, model
 
 
+def noisy_case(name: str, sigma: float):
+    """Return `gaussian_case` whose measurement is said to have noise."""
+    prior, problem, model = gaussian_case(name)
+    problem = problem._replace(noise_std=jnp.float32(sigma))
+    return prior, problem, dataclasses.replace(model, noise_std=sigma)
+
+
 def process(method):
     """Return the whole process of a row's name, or of a step."""
     if method in PROCESSES:
@@ -132,11 +151,22 @@ def process(method):
     return functools.partial(loop.sample, step=step)
 
 
-def run(key, method, prior, problem, numbers, steps=8):
+def denoiser(unit: float):
+    """Return that of the Gaussian prior of images `unit` times as large."""
+
+    def denoise(params, x_t, t, alpha_bar):
+        one = analytic.gaussian_denoiser(params, x_t / unit, t, alpha_bar)
+        return jax.tree.map(lambda v: unit * v, one)
+
+    return denoise if unit != 1 else analytic.gaussian_denoiser
+
+
+def run(key, method, prior, problem, numbers, steps=8, unit=1.0):
     """Sample once on the Gaussian prior with a method of the table, or a step."""
     return process(method)(
         key=key,
-        denoise=analytic.gaussian_denoiser,
+        denoise=denoiser(unit),
+        noise_scale=unit,
         params=prior,
         grid=grid(steps),
         problem=problem,

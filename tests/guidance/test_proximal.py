@@ -59,14 +59,9 @@ def test_noise_weight_gives_the_posterior_mean_of_a_white_prior(operator_name, k
     shape = problem.operator.image_shape
     n = int(np.prod(shape))
     white = analytic.Gaussian(jnp.zeros(shape), jnp.ones(n), jnp.eye(n))
-
-    def denoise(params, x_t, t, alpha_bar):
-        unit = analytic.gaussian_denoiser(params, x_t / scale, t, alpha_bar)
-        return jax.tree.map(lambda v: scale * v, unit)
-
     row = jax.tree.map(lambda v: v[5], cases.grid(8))
     x_t = jax.random.normal(key, shape)
-    estimate = loop.linearise(denoise, white, x_t, row, scale)
+    estimate = loop.linearise(cases.denoiser(scale), white, x_t, row, scale)
     weight = proximal.noise_weight(problem, estimate)
     got = proximal.exact(problem, estimate.x0_hat, weight)
     a, level = dense_matrix(problem.operator), float(row.alpha_bar)
@@ -126,11 +121,17 @@ def test_sparse_views_are_a_matched_pair_with_the_few_view_projector(key):
     np.testing.assert_allclose(views, few.forward(image) * few.scale, atol=1e-3)
 
 
-def test_fbp_form_moves_towards_the_data(key):
-    del key
-    _, problem, _ = cases.gaussian_case("ct")
-    zero = jnp.zeros(problem.operator.image_shape)
-    got = proximal.fbp_residual(problem, zero, jnp.float32(0))
-    before = jnp.linalg.norm(problem.measurement)
-    after = jnp.linalg.norm(problem.measurement - problem.operator.forward(got))
-    assert after < before
+@pytest.mark.parametrize("lam", [0.0, 0.5])
+def test_fbp_residual_has_fbp_for_the_pseudo_inverse(lam, key):
+    """x + F (y - A x) / (1 + λ), F the dense matrix of the baseline."""
+    _, problem, model = cases.gaussian_case("ct")
+    x = jax.random.normal(key, problem.operator.image_shape)
+    got = proximal.fbp_residual(problem, x, jnp.float32(lam))
+    units = jnp.eye(len(model.y)).reshape(-1, *problem.measurement.shape)
+    back = jax.jit(jax.vmap(problem.operator.baseline))(units)
+    change = (model.y - model.matrix @ np.ravel(x)) @ back.reshape(len(units), -1)
+    np.testing.assert_allclose(
+        np.ravel(got), np.ravel(x) + change / (1 + lam), atol=1e-4
+    )
+    after = np.linalg.norm(model.y - model.matrix @ change)
+    assert 1e-2 < after < np.linalg.norm(model.y)

@@ -12,33 +12,35 @@ N_SAMPLES = 3000
 
 def theory(name, operator_name, numbers):
     _, _, model = cases.gaussian_case(operator_name)
-    grid = cases.grid()
-    levels = (np.float64(grid.alpha_bar), np.float64(grid.alpha_bar_next))
     values = [float(v) for v in numbers]
-    return dense.moments(cases.METHODS[name][1], model, levels, values)
+    return dense.moments(cases.METHODS[name][1], model, cases.levels(), values)
+
+
+RECURSIONS = [(name, 0.0) for name in cases.DETERMINISTIC]
+RECURSIONS += [("mgdm", 0.3), ("dds", 0.3)]
+"""And the noise; `test_noise` has the other methods with noise."""
 
 
 @pytest.mark.parametrize("operator_name", cases.OPERATORS)
-@pytest.mark.parametrize("name", cases.DETERMINISTIC)
-def test_affine_map_is_the_theory_s(name, operator_name, key):
-    """Without noise (η = 0) the output is the affine recursion of x_T itself."""
-    prior, problem, model = cases.gaussian_case(operator_name)
+@pytest.mark.parametrize(("name", "sigma"), RECURSIONS)
+def test_image_is_the_recursion_s(name, sigma, operator_name, key):
+    """Without fresh noise (η = 0) it is the dense steps' of x_T itself."""
+    prior, problem, model = cases.noisy_case(operator_name, sigma)
     numbers = cases.guidance(eta=0.0)
     got, info = jax.jit(lambda k, p, q, g: cases.run(k, name, p, q, g))(
         key, prior, problem, numbers
     )
     start = jax.random.normal(jax.random.split(key)[0], got.shape)
-    x = np.float64(start).reshape(-1, 1)
-    grid = cases.grid()
-    for a, s in zip(grid.alpha_bar, grid.alpha_bar_next, strict=True):
-        x, _ = cases.METHODS[name][1](
-            model, x, float(a), float(s), *[float(v) for v in numbers]
-        )
-    np.testing.assert_allclose(np.ravel(got), x[:, 0], atol=2e-4)
+    reference, values = cases.METHODS[name][1], [float(v) for v in numbers]
+    x_start = np.float64(start).ravel()
+    want = dense.walk(reference, model, x_start, cases.levels(), values)
+    np.testing.assert_allclose(np.ravel(got), want, atol=2e-4)
     assert info.finite.all()
 
 
-@pytest.mark.parametrize("name", [m for m in cases.METHODS if m != "mgdm_cg"])
+@pytest.mark.parametrize(
+    "name", [m for m in cases.METHODS if m not in ("mgdm_cg", *cases.UN_SQUARED)]
+)
 def test_mean_and_covariance(name, key):
     """Of ScoreMed and Score-MRI without the corrector, whose step depends on x."""
     prior, problem, _ = cases.gaussian_case("real")
@@ -64,8 +66,7 @@ def test_ddim_recovers_the_prior_as_steps_grow(key):
     _, _, model = cases.gaussian_case("real")
     errors = []
     for n_steps in (10, 1000):
-        grid = cases.grid(n_steps)
-        levels = (np.float64(grid.alpha_bar), np.float64(grid.alpha_bar_next))
+        levels = cases.levels(n_steps)
         mean, cov = dense.moments(dense.ddim, model, levels, (0, 0, 0, 1.0))
         errors.append(np.abs(cov - model.cov).max() + np.abs(mean - model.mean).max())
     assert errors[1] < 0.02 < errors[0]
@@ -75,9 +76,7 @@ def test_mgdm_is_biased_towards_the_data_as_stated(key):
     """At λ → 0 the output meets the data exactly: its spread in the range is 0."""
     _, _, model = cases.gaussian_case("real")
     numbers = [float(v) for v in cases.guidance(lam=1e-7, rho=0.0)]
-    grid = cases.grid()
-    levels = (np.float64(grid.alpha_bar), np.float64(grid.alpha_bar_next))
-    mean, cov = dense.moments(dense.mgdm, model, levels, numbers)
+    mean, cov = dense.moments(dense.mgdm, model, cases.levels(), numbers)
     assert np.abs(model.matrix @ mean - model.y).max() < 1e-5
     assert np.abs(model.matrix @ cov @ model.matrix.T).max() < 1e-5
     prior, problem, _ = cases.gaussian_case("real")

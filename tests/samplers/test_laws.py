@@ -82,6 +82,25 @@ def test_traced_once_and_same_bits_for_the_same_key(name, key):
     assert len(traces) == 1
 
 
+@pytest.mark.parametrize("name", cases.ALL)
+def test_units_do_not_matter(name, key):
+    """Half the prior, the data and their noise make half the image."""
+    prior, problem, _ = cases.noisy_case("real", 0.3)
+    smaller = problem._replace(
+        measurement=0.5 * problem.measurement, noise_std=0.5 * problem.noise_std
+    )
+    numbers = cases.guidance()
+    factor = 0.5 if name in cases.LENGTHS else 1.0
+    shorter = numbers._replace(zeta=factor * numbers.zeta)
+    got, want = jax.jit(
+        lambda: (
+            cases.run(key, name, prior, smaller, shorter, unit=0.5)[0],
+            cases.run(key, name, prior, problem, numbers)[0],
+        )
+    )()
+    np.testing.assert_allclose(2.0 * got, want, atol=ROUNDING.get(name, 1e-4))
+
+
 def test_diagnostics_say_what_they_say(key):
     prior, problem, _ = cases.gaussian_case("ct")
     numbers = cases.guidance()

@@ -1,6 +1,5 @@
 """Samplers that account for measurement noise, against float64 theory with noise."""
 
-import dataclasses
 import functools
 
 import dense
@@ -12,12 +11,6 @@ import pytest
 from mgdm_jax.samplers import ddnm_plus, ddrm, diffpir, pigdm
 
 N_SAMPLES = 3000
-
-
-def noisy_case(operator_name, sigma):
-    prior, problem, model = cases.gaussian_case(operator_name)
-    problem = problem._replace(noise_std=jax.numpy.float32(sigma))
-    return prior, problem, dataclasses.replace(model, noise_std=sigma)
 
 
 PAIRS = {
@@ -34,19 +27,37 @@ LEVELS = [(name, 0.3) for name in PAIRS] + [("ddrm", 0.02), ("ddrm", 2.0)]
 @pytest.mark.parametrize("operator_name", cases.OPERATORS)
 @pytest.mark.parametrize(("name", "sigma"), LEVELS)
 def test_mean_and_covariance_with_noise(name, operator_name, sigma, key):
-    prior, problem, model = noisy_case(operator_name, sigma)
+    prior, problem, model = cases.noisy_case(operator_name, sigma)
     numbers = cases.guidance(lam=3.0, eta=0.7)
-    (step, reference), grid = PAIRS[name], cases.grid()
+    step, reference = PAIRS[name]
     keys = jax.random.split(key, N_SAMPLES)
     images = jax.jit(
         jax.vmap(lambda k: cases.run(k, step, prior, problem, numbers)[0])
     )(keys)
-    levels = (np.float64(grid.alpha_bar), np.float64(grid.alpha_bar_next))
     values = [float(v) for v in numbers]
-    mean, cov = dense.moments(reference, model, levels, values)
+    mean, cov = dense.moments(reference, model, cases.levels(), values)
     flat = np.float64(images.reshape(N_SAMPLES, -1))
     error = np.sqrt(np.diag(cov) / N_SAMPLES)
     assert np.all(np.abs(flat.mean(0) - mean) < 4.5 * error + 1e-3)
     scale = np.sqrt(np.outer(np.diag(cov), np.diag(cov)))
     off = np.abs(np.cov(flat.T) - cov) / (scale + 1e-5)
     assert off.max() < 6 / np.sqrt(N_SAMPLES)
+
+
+DRAWS = {"csgm_langevin": 3, "mcg": 2, "mcg_norm": 2}
+"""Methods that draw several noises -> how many, each with a key of its own."""
+
+
+@pytest.mark.parametrize("operator_name", cases.OPERATORS)
+@pytest.mark.parametrize("name", DRAWS)
+def test_a_step_is_the_dense_one_of_the_same_noises(name, operator_name, key):
+    """At σ_t = 0.4 and σ_y = 0.5, so that neither is all of σ_t² + σ_y²."""
+    prior, problem, model = cases.noisy_case(operator_name, 0.5)
+    numbers, index = cases.guidance(), 6
+    got, estimate = cases.step_at(key, name, problem, prior, numbers, index)
+    a, s = (level[index] for level in cases.levels())
+    x_t, values = np.float64(estimate.x_t).reshape(-1, 1), [float(v) for v in numbers]
+    mean, spread = cases.METHODS[name][1](model, x_t, a, s, *values)
+    keys, shape = jax.random.split(key, DRAWS[name]), estimate.x_t.shape
+    z = np.float64([jax.random.normal(k, shape) for k in keys]).ravel()
+    np.testing.assert_allclose(np.ravel(got), mean[:, 0] + spread @ z, atol=1e-4)
