@@ -59,7 +59,7 @@ def configured(chosen: Figure, level: float) -> Config:
 
 
 def draw(chosen: Figure, config: Config, stem: Path) -> None:
-    """Write one level of a figure as PNG and PDF."""
+    """Write one level of a figure as PNG and PDF, and a small JPEG for a page."""
     names = rows.applicable(config, list(chosen.methods))
     reference, baseline = scoring.reference_and_baseline(config)
     stacks = {"baseline": baseline}
@@ -70,9 +70,9 @@ def draw(chosen: Figure, config: Config, stem: Path) -> None:
     fig = panels.comparison(
         reference[shown], {name: stack[shown] for name, stack in stacks.items()}
     )
-    for suffix in (".png", ".pdf"):
-        fig.savefig(stem.with_name(stem.name + suffix), dpi=150)
-    print(f"wrote {stem}.png, .pdf", flush=True)
+    for suffix, dpi in ((".png", 150), (".pdf", 150), (".jpg", 80)):
+        fig.savefig(stem.with_name(stem.name + suffix), dpi=dpi)
+    print(f"wrote {stem}.png, .pdf, .jpg", flush=True)
 
 
 def main(argv: list[str]) -> None:
