@@ -12,6 +12,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 _AXIS = "batch"
+ROWS, COLUMNS = "candidates", "images"
+"""Axes of a table's mesh."""
 
 
 def mesh(devices: Sequence[Any] | None = None, at_most: int | None = None) -> Mesh:
@@ -25,6 +27,20 @@ def mesh(devices: Sequence[Any] | None = None, at_most: int | None = None) -> Me
     """
     chosen = (devices or jax.local_devices())[:at_most]
     return Mesh(np.asarray(chosen), (_AXIS,))
+
+
+def table(rows: int, columns: int) -> Mesh:
+    """Return a mesh of two axes: candidates first, images where devices are left.
+
+    Args:
+      rows: candidates that there are at once.
+      columns: images.
+    """
+    devices = jax.local_devices()
+    n_rows = min(rows, len(devices))
+    n_columns = min(columns, len(devices) // n_rows)
+    chosen = np.asarray(devices[: n_rows * n_columns])
+    return Mesh(chosen.reshape(n_rows, n_columns), (ROWS, COLUMNS))
 
 
 def split(mesh: Mesh, tree: Any) -> Any:
@@ -46,9 +62,10 @@ def replicate(mesh: Mesh, tree: Any) -> Any:
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
 
-def padded(n: int, mesh: Mesh) -> int:
-    """Return the least multiple of the mesh's devices that is at least n."""
-    return -(-n // mesh.size) * mesh.size
+def padded(n: int, mesh: Mesh, axis: str | None = None) -> int:
+    """Return the least multiple of the devices, of an axis, that is at least n."""
+    count = mesh.shape[axis] if axis else mesh.size
+    return -(-n // count) * count
 
 
 def per_device(mesh: Mesh, batched: Callable, in_axes: Sequence[Any]) -> Callable:
@@ -60,16 +77,44 @@ def per_device(mesh: Mesh, batched: Callable, in_axes: Sequence[Any]) -> Callabl
       in_axes: of each argument, as `jax.vmap` takes them: 0 split, None whole; trees of
         them are prefixes of the argument's.
     """
+    return _shared(mesh, batched, _specs(in_axes, _AXIS), PartitionSpec(_AXIS))
 
+
+def per_cell(
+    mesh: Mesh, rows: Callable, in_rows: Sequence[Any], in_columns: Sequence[Any]
+) -> Callable:
+    """Return `rows` run on each device's part of a table alone, as `per_device`.
+
+    Args:
+      mesh: of `table`.
+      rows: function of arrays, of which no argument has both axes, to arrays that have:
+        candidates first, then images.
+      in_rows: 0 of each argument, or part, that has an axis of candidates, else None.
+      in_columns: the same of images.
+    """
+    of_rows, of_columns = _specs(in_rows, ROWS), _specs(in_columns, COLUMNS)
+    specs = tuple(
+        columns if row == PartitionSpec() else row
+        for row, columns in zip(of_rows, of_columns, strict=True)
+    )
+    return _shared(mesh, rows, specs, PartitionSpec(ROWS, COLUMNS))
+
+
+def _specs(in_axes: Sequence[Any], name: str) -> tuple:
     def spec(axis: int | None) -> PartitionSpec:
-        return PartitionSpec() if axis is None else PartitionSpec(_AXIS)
+        return PartitionSpec() if axis is None else PartitionSpec(name)
 
-    specs = jax.tree.map(spec, tuple(in_axes), is_leaf=lambda axis: axis is None)
+    return jax.tree.map(spec, tuple(in_axes), is_leaf=lambda axis: axis is None)
+
+
+def _shared(
+    mesh: Mesh, function: Callable, in_specs: tuple, out_specs: PartitionSpec
+) -> Callable:
     return jax.shard_map(
-        batched,
+        function,
         mesh=mesh,
-        in_specs=specs,
-        out_specs=PartitionSpec(_AXIS),
+        in_specs=in_specs,
+        out_specs=out_specs,
         # The loops' counters and scalars would each need a cast to "varying".
         check_vma=False,
     )

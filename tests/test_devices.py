@@ -93,8 +93,8 @@ from mgdm_jax.sweeping import evaluation
 numbers = sweeps.grid(zeta=(0.1, 0.5), lam=(0.1, 0.2), rho=(0.0, 0.01), eta=(0.85,))
 
 
-def outcomes(on):
-    run = evaluation.compiled(sampler, data, devices.mesh(on), "psnr", None)
+def outcomes(mesh):
+    run = evaluation.compiled(sampler, data, mesh, "psnr", None)
     keys = jax.random.split(jax.random.key(0), len(data))
     problems, references = data.problem(np.arange(len(data))), data.reference
     inputs = keys, prior.params, problems, None, references, numbers
@@ -103,7 +103,10 @@ def outcomes(on):
     return compiled(*inputs)
 
 
-close(outcomes(one), outcomes(eight))
+assert dict(devices.table(3, 8).shape) == {"candidates": 3, "images": 2}
+assert dict(devices.table(9, 9).shape) == {"candidates": 8, "images": 1}
+want = outcomes(devices.table(1, 1))
+close(want, outcomes(devices.table(4, 8)))
 alone = data.take(np.array([0]))
 done = reconstruction.reconstruct(
     jax.random.key(0), sampler, prior, alone, guidance, batch_size=4
@@ -114,10 +117,10 @@ first = alone.problem(np.array([0]))
 inputs = jax.random.split(jax.random.key(0), 1), prior.params, first
 close(done.images, on_one(*inputs, guidance)[0])
 evaluate = evaluation.make(
-    jax.random.key(0), sampler, prior, data, n_candidates=3, n_images=1
+    jax.random.key(0), sampler, prior, data, n_candidates=3, n_images=5
 )
 close(evaluate(jax.tree.map(lambda v: v[:3], numbers)),
-      jax.tree.map(lambda v: v[:3], outcomes(one)))
+      jax.tree.map(lambda v: v[:3], want))
 """
 
 

@@ -49,26 +49,29 @@ def make(
     """Return what evaluates up to n_candidates at once, always in the same program.
 
     Keys are `run`'s, one an image, so that every candidate meets the same noise. No
-    more than n_candidates · n_images images are in memory at once, and the candidates
-    are split over the devices.
+    more than n_candidates · n_images images are in memory at once, and the candidates,
+    then the images, are split over the devices.
 
     Args:
       key: typed random key.
       sampler: of one example.
       prior: gives the weights.
       measurements: n problems.
-      n_candidates: rows of the program, rounded up to a multiple of the devices; fewer
-        are filled up with repeats.
-      n_images: images of the program; the last batch is filled up with repeats.
+      n_candidates: rows of the program, rounded up to a multiple of their devices;
+        fewer are filled up with repeats.
+      n_images: images of the program, rounded up likewise; the last batch is filled up
+        with repeats.
       criterion: of the merit, one of `criteria.CRITERIA`.
       held_out: n problems to judge the images by, for the criterion of that name.
     """
-    n, mesh = len(measurements), devices.mesh(at_most=n_candidates)
+    n = len(measurements)
+    mesh = devices.table(n_candidates, min(n_images, n))
     keys = jax.random.split(key, n)
     params = devices.replicate(mesh, prior.params)
     references = _references(measurements)
     program = compiled(sampler, measurements, mesh, criterion, held_out)
-    n_rows, size = devices.padded(n_candidates, mesh), min(n_images, n)
+    n_rows = devices.padded(n_candidates, mesh, devices.ROWS)
+    size = devices.padded(min(n_images, n), mesh, devices.COLUMNS)
 
     def evaluate(guidance: Guidance) -> Outcome:
         asked = len(guidance.zeta)
@@ -109,7 +112,7 @@ def compiled(
     """Return the program of candidates, jitted.
 
     It maps (keys [n], params, problems [n], held-out problems [n] or None, references
-    [n], guidance [s]) to an `Outcome`; each device takes its part of the candidates.
+    [n], guidance [s]) to an `Outcome`; each device takes its part of that table.
     """
     merit_of = criteria.make(criterion, sampler)
 
@@ -134,4 +137,4 @@ def compiled(
     over_images = jax.vmap(one, in_axes=image_axes)
     in_axes = (None, None, None, None, None, 0)
     over_rows = jax.vmap(over_images, in_axes=in_axes)
-    return jax.jit(devices.per_device(mesh, over_rows, in_axes))
+    return jax.jit(devices.per_cell(mesh, over_rows, in_axes, image_axes))
