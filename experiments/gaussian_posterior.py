@@ -22,8 +22,18 @@ from mgdm_jax.types import Array, Guidance, Problem
 
 SIZE, SIGMA = 16, 0.05
 ZETAS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
-ROWS = ("mgdm", "dps", "ddnm", "pigdm", "ddnm_plus", "ddrm", "diffpir", "mgdm_no_ir")
-"""The first four are those whose calibration on images is reported."""
+ROWS = {
+    "mgdm": {},
+    "mgdm, noise=ddim": {"sampler.noise": "ddim"},
+    "dps": {},
+    "ddnm": {},
+    "ddnm, noise=ddim": {"sampler.noise": "ddim"},
+    "pigdm": {},
+    "ddnm_plus": {},
+    "ddrm": {},
+    "diffpir": {},
+}
+"""Row, its method first -> changes of the configuration."""
 
 _N_TRUTHS = flags.DEFINE_integer("n_truths", 16, "Images, and as many to choose on.")
 _N_SAMPLES = flags.DEFINE_integer("n_samples", 99, "Samples of each.")
@@ -83,10 +93,11 @@ def draw(given: Setting, key: Array, n: int) -> tuple[Array, Array]:
     return truths, y + SIGMA * noise(keys, y)
 
 
-def sampler(given: Setting, method: str):
+def sampler(given: Setting, method: str, changes: dict):
     """Return what samples k times each of n problems: [n, k, h, w], jitted."""
     config = defaults.reconstruction()
     config.method, config.task.kind = method, "mri_real"
+    config.update_from_flattened_dict(changes)
     step = methods.make_step(config)
     times = schedules.time_indices(_STEPS.value)
     grid = schedules.time_grid(schedules.discrete_vp("linear"), times)
@@ -168,12 +179,13 @@ def table() -> str:
         line("exact posterior", "", summary(own, truths), truth, given.seen),
     ]
     keys = jax.random.split(jax.random.key(3), (n, k))
-    for method in ROWS:
-        run = sampler(given, method)
+    for name, changes in ROWS.items():
+        method = name.split(",")[0]
+        run = sampler(given, method, changes)
         numbers = chosen(given, method, run)
         found = summary(run(keys, y, numbers), truths)
         told = f"{numbers.zeta:g}, {numbers.lam:g}, {numbers.eta:g}"
-        lines.append(line(method, told, found, truth, given.seen))
+        lines.append(line(name, told, found, truth, given.seen))
         print(lines[-1], flush=True)
     return "\n".join(lines)
 
