@@ -9,6 +9,7 @@ what validation chose, whose own loss is in the table as well.
 """
 
 import copy
+import time
 from pathlib import Path
 
 import jax
@@ -73,29 +74,36 @@ def outcome(config: Config, criterion: str, asked: list[sweeps.Numbers]) -> Outc
 
 
 def table(config: Config) -> str:
-    """Return the loss of each criterion as Markdown."""
-    asked = candidates(config)
+    """Return the loss of each criterion as Markdown; samples and seconds of a slice."""
+    asked, started = candidates(config), time.monotonic()
     psnr = np.asarray(outcome(config, criteria.REFERENCE, asked).scores.psnr)
+    seconds = (time.monotonic() - started) / psnr.shape[1]
     slices, oracle = np.arange(psnr.shape[1]), psnr.max(axis=0)
     lines = [
-        "| chosen by | PSNR / dB | loss to the oracle / dB: mean, worst | samples |",
-        "|---|---|---|---|",
-        f"| oracle, per slice | {oracle.mean():.2f} | 0 | {len(asked)} |",
-        _line("validation subject", psnr[0], oracle, 0),
+        "| chosen by | PSNR / dB | loss to the oracle, mean, worst | samples | s |",
+        "|---|---|---|---|---|",
+        _line("oracle, per slice", oracle, oracle, len(asked), seconds),
+        _line("validation subject", psnr[0], oracle, 0, 0.0),
     ]
     noisy = hyperparameters.is_noisy(config.task)
     for name in criteria.CRITERIA[1:] if noisy else ("held_out",):
+        started = time.monotonic()
         merit = outcome(config, name, asked).merit
+        seconds = (time.monotonic() - started) / psnr.shape[1]
         chosen = np.argmax(np.nan_to_num(merit, nan=-np.inf), axis=0)
         n_samples = len(asked) * (2 if name == "sure" else 1)
-        lines.append(_line(name, psnr[chosen, slices], oracle, n_samples))
+        reached = psnr[chosen, slices]
+        lines.append(_line(name, reached, oracle, n_samples, seconds))
     return "\n".join(lines)
 
 
-def _line(name: str, reached: np.ndarray, oracle: np.ndarray, n_samples: int) -> str:
+def _line(
+    name: str, reached: np.ndarray, oracle: np.ndarray, n_samples: int, seconds: float
+) -> str:
     loss = oracle - reached
     losses = f"{loss.mean():.2f}, {loss.max():.2f}"
-    return f"| {name} | {reached.mean():.2f} | {losses} | {n_samples} |"
+    cost = f"{n_samples} | {seconds:.0f}"
+    return f"| {name} | {reached.mean():.2f} | {losses} | {cost} |"
 
 
 def main(argv: list[str]) -> None:
