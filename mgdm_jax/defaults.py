@@ -148,7 +148,8 @@ def shrink(config: Config, arg: str) -> Config:
         case "demo":
             config.data.n_images, config.sampler.n_steps = 4, 50
         case _:
-            raise ValueError(f"variants are :smoke, :demo and :paper, got :{arg}.")
+            known = ":smoke, :demo and, of the paper's tasks, :paper"
+            raise ValueError(f"variants are {known}; got :{arg}.")
     return config
 
 

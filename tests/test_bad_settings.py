@@ -80,7 +80,7 @@ ROWS = {
     "a configuration's variant": (
         nothing,
         ("run", f"--config={CONFIGS}/mri_brats.py:big"),
-        "variants are :smoke, :demo and :paper",
+        "variants are :smoke, :demo and, of the",
     ),
     "a word too much": (nothing, run_sample("extra"), "extra"),
     "a sweep of nothing": (mri(), sweep(), "nothing to sweep"),
