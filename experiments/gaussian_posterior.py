@@ -25,6 +25,7 @@ ZETAS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 ROWS = {
     "mgdm": {},
     "mgdm, noise=ddim": {"sampler.noise": "ddim"},
+    "mgdm_no_ir": {},
     "dps": {},
     "ddnm": {},
     "ddnm, noise=ddim": {"sampler.noise": "ddim"},
