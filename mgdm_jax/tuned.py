@@ -32,8 +32,9 @@ Placeholders until `experiments.tune` has run on full priors: the better of two 
 settings each on two validation slices (itk_mprage, 4x, 25 or 50 steps, brain priors of
 2,000 and 2,750 steps). Rivals had no equal search: DPS's step is the largest tried; eta
 of `mgdm_no_pr`, lam, rho of others and all of `ddnm_plus` were not searched at all;
-`ddrm` and what follows hold their papers' numbers. They serve CT as well, where nothing
-was probed.
+`ddrm`, `diffpir`, `pigdm`, `score_med` (its BraTS) and `score_mri` hold their papers'
+numbers, `red_diff` its paper's but for another scale; the rest are guesses. λ = 0 of
+`dds` is for data without noise. They serve CT as well, where nothing was probed.
 """
 
 MRI_REAL = {
