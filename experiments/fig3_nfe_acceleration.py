@@ -13,7 +13,7 @@ import numpy as np
 from absl import app, flags
 from matplotlib import figure
 
-from experiments import scoring, tables
+from experiments import report, scoring, tables
 from mgdm_jax import hyperparameters
 
 ROWS = ("dps", "ddnm", "mgdm")
@@ -23,6 +23,11 @@ _ACCELERATIONS = flags.DEFINE_list(
 )
 _STEPS = flags.DEFINE_list(
     "nfe", ["20", "50", "100", "200", "350"], "Lower row, at 4x."
+)
+
+COLUMNS = (
+    *("abscissa", "value", "row", "PSNR / dB", "SSIM", "MGDM's lead / dB"),
+    *("NFE + backward", "s"),
 )
 
 Curves = dict[str, list[tuple[float, dict]]]
@@ -57,16 +62,31 @@ def draw(panels: dict[str, Curves]) -> figure.Figure:
     return fig
 
 
+def lines(panels: dict[str, Curves]) -> list[list[str]]:
+    """Return `COLUMNS` of every point: means ± deviations, MGDM's paired lead, cost."""
+    found = []
+    for abscissa, rows in panels.items():
+        for name, points in rows.items():
+            for (value, result), (_, ours) in zip(points, rows["mgdm"], strict=True):
+                scores = [result[k] for k in ("psnr", "ssim")]
+                means = [f"{np.mean(v):.4f} ± {np.std(v):.4f}" for v in scores]
+                lead = "" if name == "mgdm" else report.lead(ours, result)
+                cost = f"{result['nfe']} + {result.get('backward', 0)}"
+                seconds = f"{result['seconds']:.1f}"
+                found.append(
+                    [abscissa, f"{value:g}", name, *means, lead, cost, seconds]
+                )
+    return found
+
+
 def write(panels: dict[str, Curves], stem: Path) -> None:
-    """Write the means as CSV, and the figure as PNG and PDF."""
+    """Write the points as CSV and Markdown, and the figure as PNG and PDF."""
+    points = lines(panels)
     with stem.with_suffix(".csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("abscissa", "value", "row", "psnr_mean", "ssim_mean"))
-        for abscissa, found in panels.items():
-            for name, points in found.items():
-                for value, result in points:
-                    means = (f"{np.mean(result[k]):.4f}" for k in ("psnr", "ssim"))
-                    writer.writerow((abscissa, value, name, *means))
+        csv.writer(file).writerows([COLUMNS, *points])
+    table = [COLUMNS, ["---"] * len(COLUMNS), *points]
+    text = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
+    stem.with_suffix(".md").write_text(text + "\n")
     fig = draw(panels)
     fig.savefig(stem.with_suffix(".png"), dpi=150)
     fig.savefig(stem.with_suffix(".pdf"))
@@ -83,7 +103,7 @@ def main(argv: list[str]) -> None:
     }
     stem = tables.folder() / "fig3_nfe_acceleration"
     write(panels, stem)
-    print(f"wrote {stem}.csv, .png, .pdf", flush=True)
+    print(f"wrote {stem}.csv, .md, .png, .pdf", flush=True)
 
 
 if __name__ == "__main__":

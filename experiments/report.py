@@ -58,7 +58,7 @@ def _cells(name: str, row: dict, ours: dict | None) -> list[str]:
         f"{len(psnr)}" + (f", {n_broken} broke down" if n_broken else ""),
         f"{psnr.mean():.2f} ± {psnr.std():.2f}",
         f"{ssim.mean():.4f} ± {ssim.std():.4f}",
-        "" if ours is None or name == "mgdm" else _interval(paired_lead(ours, row)),
+        "" if ours is None or name == "mgdm" else lead(ours, row),
         ", ".join(f"{value:.2g}" for value in numbers) + (mark if numbers else ""),
         f"{row['nfe']} + {row.get('backward', 0)}",
         _seconds(row),
@@ -90,11 +90,13 @@ def paired_lead(ours: dict, other: dict) -> np.ndarray:
     return np.asarray(ours["psnr"])[shared] - np.asarray(other["psnr"])
 
 
-def _interval(lead: np.ndarray) -> str:
-    low, high = metrics.interval_or_range(lead)
-    if len(lead) < metrics.FEW:
-        return f"{lead.mean():+.2f} ({low:+.2f} … {high:+.2f})"
-    return f"{lead.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
+def lead(ours: dict, other: dict) -> str:
+    """Return MGDM's mean paired lead with its interval, or of few slices its range."""
+    leads = paired_lead(ours, other)
+    low, high = metrics.interval_or_range(leads)
+    if len(leads) < metrics.FEW:
+        return f"{leads.mean():+.2f} ({low:+.2f} … {high:+.2f})"
+    return f"{leads.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def write_csv(results: scoring.Results, path: Path) -> None:

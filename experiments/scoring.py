@@ -97,6 +97,7 @@ def _reconstructed(config: Config) -> tuple[np.ndarray, np.ndarray, dict]:
         return *classical.reconstruct(config, float(guidance.lam)), {"nfe": 0}
     if config.method == rows.SUPERVISED:
         return *supervised_unet.reconstruct(config), {"nfe": 1}
+    config = methods.spared(config, guidance)
     prior, measured, sampler = factory.build(config)
     key, size = jax.random.key(config.sampler.seed), config.sampler.batch_size
     done = reconstruction.reconstruct(key, sampler, prior, measured, guidance, size)
