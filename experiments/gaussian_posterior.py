@@ -36,6 +36,7 @@ ROWS = {
 }
 """Row, its method first -> changes of the configuration."""
 
+_ROWS = flags.DEFINE_integer("rows", len(ROWS), "The first so many of `ROWS`.")
 _N_TRUTHS = flags.DEFINE_integer("n_truths", 16, "Images, and as many to choose on.")
 _N_SAMPLES = flags.DEFINE_integer("n_samples", 99, "Samples of each.")
 _STEPS = flags.DEFINE_integer("steps", 100, "Network evaluations of one sample.")
@@ -180,7 +181,7 @@ def table() -> str:
         line("exact posterior", "", summary(own, truths), truth, given.seen),
     ]
     keys = jax.random.split(jax.random.key(3), (n, k))
-    for name, changes in ROWS.items():
+    for name, changes in list(ROWS.items())[: _ROWS.value]:
         method = name.split(",")[0]
         run = sampler(given, method, changes)
         numbers = chosen(given, method, run)
