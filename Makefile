@@ -50,7 +50,7 @@ experiments-smoke: $(VENV)/test.stamp
 	$(BIN)/python -m experiments.calibration_curves $$tiny --out=$$out \
 		--config configs/mri_brats.py:smoke --n_samples=2 --rows=mgdm,pigdm; \
 	$(BIN)/python -m experiments.gaussian_posterior --n_truths=2 --n_samples=4 \
-		--steps=2 --rows=2 --out=$$out; \
+		--steps=2 --rows=mgdm,dps --out=$$out; \
 	$(BIN)/python -m experiments.benchmarks.sweep_speed --tiny; \
 	$(BIN)/python -m experiments.benchmarks.step_overhead --tiny --rounds=1 --steps=2; \
 	$(BIN)/python -m experiments.benchmarks.memory --tiny --steps=2,4; \

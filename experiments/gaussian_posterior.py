@@ -24,11 +24,11 @@ SIZE, SIGMA = 16, 0.05
 ZETAS = (0.1, 0.2, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 ROWS = {
     "mgdm": {},
-    "mgdm, noise=ddim": {"sampler.noise": "ddim"},
+    "mgdm with noise=ddim": {"sampler.noise": "ddim"},
     "mgdm_no_ir": {},
     "dps": {},
     "ddnm": {},
-    "ddnm, noise=ddim": {"sampler.noise": "ddim"},
+    "ddnm with noise=ddim": {"sampler.noise": "ddim"},
     "pigdm": {},
     "ddnm_plus": {},
     "ddrm": {},
@@ -36,7 +36,7 @@ ROWS = {
 }
 """Row, its method first -> changes of the configuration."""
 
-_ROWS = flags.DEFINE_integer("rows", len(ROWS), "The first so many of `ROWS`.")
+_ROWS = flags.DEFINE_list("rows", list(ROWS), "Rows to sample.")
 _N_TRUTHS = flags.DEFINE_integer("n_truths", 16, "Images, and as many to choose on.")
 _N_SAMPLES = flags.DEFINE_integer("n_samples", 99, "Samples of each.")
 _STEPS = flags.DEFINE_integer("steps", 100, "Network evaluations of one sample.")
@@ -181,9 +181,9 @@ def table() -> str:
         line("exact posterior", "", summary(own, truths), truth, given.seen),
     ]
     keys = jax.random.split(jax.random.key(3), (n, k))
-    for name, changes in list(ROWS.items())[: _ROWS.value]:
-        method = name.split(",")[0]
-        run = sampler(given, method, changes)
+    for name in _ROWS.value:
+        method = name.split()[0]
+        run = sampler(given, method, ROWS[name])
         numbers = chosen(given, method, run)
         found = summary(run(keys, y, numbers), truths)
         told = f"{numbers.zeta:g}, {numbers.lam:g}, {numbers.eta:g}"
