@@ -14,7 +14,7 @@ from absl import app, flags
 from matplotlib import figure
 
 from experiments import report, scoring, tables
-from mgdm_jax import hyperparameters
+from mgdm_jax import hyperparameters, metrics
 
 ROWS = ("dps", "ddnm", "mgdm")
 
@@ -26,9 +26,10 @@ _STEPS = flags.DEFINE_list(
 )
 
 COLUMNS = (
-    *("abscissa", "value", "row", "PSNR / dB", "SSIM", "MGDM's lead / dB"),
-    *("NFE + backward", "s"),
+    *("abscissa", "value", "row", "psnr_mean", "psnr_std", "ssim_mean", "ssim_std"),
+    *("lead_mean", "lead_low", "lead_high", "nfe", "backward", "seconds"),
 )
+"""Of the CSV; the lead is MGDM's, paired, with its interval."""
 
 Curves = dict[str, list[tuple[float, dict]]]
 """Row -> (abscissa, `scoring.score`'s result), ascending."""
@@ -62,31 +63,32 @@ def draw(panels: dict[str, Curves]) -> figure.Figure:
     return fig
 
 
-def lines(panels: dict[str, Curves]) -> list[list[str]]:
-    """Return `COLUMNS` of every point: means ± deviations, MGDM's paired lead, cost."""
-    found = []
-    for abscissa, rows in panels.items():
-        for name, points in rows.items():
-            for (value, result), (_, ours) in zip(points, rows["mgdm"], strict=True):
-                scores = [result[k] for k in ("psnr", "ssim")]
-                means = [f"{np.mean(v):.4f} ± {np.std(v):.4f}" for v in scores]
-                lead = "" if name == "mgdm" else report.lead(ours, result)
-                cost = f"{result['nfe']} + {result.get('backward', 0)}"
-                seconds = f"{result['seconds']:.1f}"
-                found.append(
-                    [abscissa, f"{value:g}", name, *means, lead, cost, seconds]
-                )
-    return found
+def numbers(result: dict, ours: dict) -> list[float]:
+    """Return those of `COLUMNS`."""
+    lead = report.paired_lead(ours, result)
+    scores = [np.asarray(result[k]) for k in ("psnr", "ssim")]
+    found = [f(values) for values in scores for f in (np.mean, np.std)]
+    found += [lead.mean(), *metrics.interval_or_range(lead)]
+    cost = [result["nfe"], result.get("backward", 0), result["seconds"]]
+    return [*(round(float(value), 4) for value in found), *cost]
 
 
 def write(panels: dict[str, Curves], stem: Path) -> None:
     """Write the points as CSV and Markdown, and the figure as PNG and PDF."""
-    points = lines(panels)
+    rows = [
+        (abscissa, value, name, *numbers(result, ours))
+        for abscissa, found in panels.items()
+        for name, points in found.items()
+        for (value, result), (_, ours) in zip(points, found["mgdm"], strict=True)
+    ]
     with stem.with_suffix(".csv").open("w", newline="") as file:
-        csv.writer(file).writerows([COLUMNS, *points])
-    table = [COLUMNS, ["---"] * len(COLUMNS), *points]
-    text = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
-    stem.with_suffix(".md").write_text(text + "\n")
+        csv.writer(file).writerows([COLUMNS, *rows])
+    text = ["| abscissa | value | row | PSNR / dB | SSIM | MGDM's lead / dB |"]
+    text.append("|---|---|---|---|---|---|")
+    cells = "| {} | {:g} | {} | {:.2f} ± {:.2f} | {:.4f} ± {:.4f} "
+    cells += "| {:+.2f} [{:+.2f}, {:+.2f}] |"
+    text += [cells.format(*row) for row in rows]
+    stem.with_suffix(".md").write_text("\n".join(text) + "\n")
     fig = draw(panels)
     fig.savefig(stem.with_suffix(".png"), dpi=150)
     fig.savefig(stem.with_suffix(".pdf"))

@@ -7,6 +7,7 @@ by the error of single samples. Everything here is simulated.
     python -m experiments.gaussian_posterior
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ ROWS = {
 
 _ROWS = flags.DEFINE_list("rows", list(ROWS), "Rows to sample.")
 _N_TRUTHS = flags.DEFINE_integer("n_truths", 16, "Images, and as many to choose on.")
-_N_SAMPLES = flags.DEFINE_integer("n_samples", 99, "Samples of each.")
+_N_SAMPLES = flags.DEFINE_integer("n_samples", 99, "Samples of each.", lower_bound=2)
 _STEPS = flags.DEFINE_integer("steps", 100, "Network evaluations of one sample.")
 _OUT = flags.DEFINE_string("out", "experiments/results", "Folder of the table.")
 
@@ -60,11 +61,19 @@ class Setting(NamedTuple):
 
 
 class Posterior(NamedTuple):
-    """Samples of a posterior: means [n, hw], their covariance [hw, hw], coverage."""
+    """Means [n, hw] of samples, covariance [hw, hw], coverage and what it should be."""
 
     mean: np.ndarray
     covariance: np.ndarray
+    nominal: float
     coverage: float
+
+
+Moments = tuple[np.ndarray, np.ndarray]
+"""Means [n, hw] of a posterior, and its covariance [hw, hw]."""
+
+RunFn = Callable[[Array, Array, Guidance], Array]
+"""(keys [n, k], measurements [n], numbers) -> samples [n, k, h, w]."""
 
 
 def setting() -> Setting:
@@ -84,7 +93,7 @@ def setting() -> Setting:
     return Setting(prior, operator, parts, np.linalg.pinv(parts, 1e-4) @ parts)
 
 
-def draw(given: Setting, key: Array, n: int) -> tuple[Array, Array]:
+def draw(key: Array, given: Setting, n: int) -> tuple[Array, Array]:
     """Return n images [n, h, w] and their measurements."""
     image_key, noise_key = jax.random.split(key)
     z = jax.random.normal(image_key, (n, SIZE * SIZE)) * jnp.sqrt(given.prior.variances)
@@ -95,7 +104,7 @@ def draw(given: Setting, key: Array, n: int) -> tuple[Array, Array]:
     return truths, y + SIGMA * noise(keys, y)
 
 
-def sampler(given: Setting, method: str, changes: dict):
+def sampler(given: Setting, method: str, changes: dict) -> RunFn:
     """Return what samples k times each of n problems: [n, k, h, w], jitted."""
     config = defaults.reconstruction()
     config.method, config.task.kind = method, "mri_real"
@@ -113,9 +122,9 @@ def sampler(given: Setting, method: str, changes: dict):
     return jax.jit(jax.vmap(over_samples, in_axes=(0, 0, None)))
 
 
-def chosen(given: Setting, method: str, run) -> Guidance:
+def chosen(given: Setting, method: str, run: RunFn) -> Guidance:
     """Return the numbers: the method's starting values, ζ of the least error."""
-    truths, y = draw(given, jax.random.key(0), _N_TRUTHS.value)
+    truths, y = draw(jax.random.key(0), given, _N_TRUTHS.value)
     keys = jax.random.split(jax.random.key(1), (_N_TRUTHS.value, 1))
     zeta, lam, _, eta = tuned.STARTING[method]
     lam = 0.0 if method in methods.ABLATIONS else lam  # λ follows the noise
@@ -139,10 +148,11 @@ def summary(samples: Array, truths: Array) -> Posterior:
     )
     at = int(np.argmin(np.abs(found.nominal[0] - 0.8)))
     degrees = len(off) - len(mean)
-    return Posterior(mean, off.T @ off / degrees, float(found.coverage[:, at].mean()))
+    nominal, coverage = float(found.nominal[0, at]), float(found.coverage[:, at].mean())
+    return Posterior(mean, off.T @ off / degrees, nominal, coverage)
 
 
-def exact(given: Setting, y: Array) -> tuple[np.ndarray, np.ndarray]:
+def exact(given: Setting, y: Array) -> Moments:
     """Return the posterior's means [n, hw] and covariance [hw, hw]."""
     flat = y.reshape(len(y), -1)
     stacked = jnp.concatenate([flat.real, flat.imag], axis=1)
@@ -153,7 +163,9 @@ def exact(given: Setting, y: Array) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(means, np.float64), np.asarray(covariances[0], np.float64)
 
 
-def line(name: str, numbers: str, found: Posterior, truth: tuple, seen) -> str:
+def line(
+    name: str, numbers: str, found: Posterior, truth: Moments, seen: np.ndarray
+) -> str:
     """Return a row: of what A sees and of what it does not, means and deviations."""
     mean, covariance = truth
     cells = []
@@ -169,16 +181,17 @@ def table() -> str:
     """Return the rows as Markdown, draws of the exact posterior first."""
     given, key = setting(), jax.random.key(2)
     n, k = _N_TRUTHS.value, _N_SAMPLES.value
-    truths, y = draw(given, key, n)
+    truths, y = draw(key, given, n)
     truth = exact(given, y)
     rng = np.random.default_rng(0)
     own = rng.multivariate_normal(np.zeros(SIZE**2), truth[1], (n, k), "ignore")
     own = jnp.asarray(own + truth[0][:, None]).reshape(n, k, SIZE, SIZE)
+    drawn = summary(own, truths)
     lines = [
         "| method | ζ, λ, η | seen: mean off | deviation | unseen: mean off "
-        "| deviation | coverage of 80% |",
+        f"| deviation | coverage of {drawn.nominal:.0%} |",
         "|---|---|---|---|---|---|---|",
-        line("exact posterior", "", summary(own, truths), truth, given.seen),
+        line("exact posterior", "", drawn, truth, given.seen),
     ]
     keys = jax.random.split(jax.random.key(3), (n, k))
     for name in _ROWS.value:

@@ -57,7 +57,7 @@ def milestones(
 
 
 def hours(path: Path) -> float | None:
-    """Return what the training of a metrics.csv took; None without one.
+    """Return what the training of a metrics.csv took; None where it has no rows.
 
     "seconds" counts from each start: where it falls, the training had been resumed.
     """
@@ -65,6 +65,8 @@ def hours(path: Path) -> float | None:
         return None
     with path.open(newline="") as file:
         seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
+    if not seconds:
+        return None
     ends = [a for a, b in itertools.pairwise([*seconds, 0.0]) if b < a]
     return sum(ends) / 3600
 

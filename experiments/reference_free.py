@@ -73,20 +73,30 @@ def outcome(config: Config, criterion: str, asked: list[sweeps.Numbers]) -> Outc
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
+def applicable(config: Config) -> list[str]:
+    """Return the criteria that need no reference and suit the task's noise."""
+    absent = () if hyperparameters.is_noisy(config.task) else criteria.NOISY
+    absent = ("sure",) if config.task.photons else absent
+    return [name for name in criteria.CRITERIA[1:] if name not in absent]
+
+
 def table(config: Config) -> str:
-    """Return the loss of each criterion as Markdown; samples and seconds of a slice."""
+    """Return the loss of each criterion as Markdown, and what a slice costs.
+
+    Samples, and seconds with loading and compilation in them.
+    """
     asked, started = candidates(config), time.monotonic()
     psnr = np.asarray(outcome(config, criteria.REFERENCE, asked).scores.psnr)
     seconds = (time.monotonic() - started) / psnr.shape[1]
     slices, oracle = np.arange(psnr.shape[1]), psnr.max(axis=0)
     lines = [
-        "| chosen by | PSNR / dB | loss to the oracle, mean, worst | samples | s |",
+        "| chosen by | PSNR / dB | loss to the oracle / dB: mean, worst "
+        "| samples | s |",
         "|---|---|---|---|---|",
         _line("oracle, per slice", oracle, oracle, len(asked), seconds),
         _line("validation subject", psnr[0], oracle, 0, 0.0),
     ]
-    noisy = hyperparameters.is_noisy(config.task)
-    for name in criteria.CRITERIA[1:] if noisy else ("held_out",):
+    for name in applicable(config):
         started = time.monotonic()
         merit = outcome(config, name, asked).merit
         seconds = (time.monotonic() - started) / psnr.shape[1]

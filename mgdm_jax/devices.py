@@ -4,6 +4,7 @@ On a CPU each core can be a device with its part of the batch: cores then stay b
 where one program leaves them waiting. `JAX_NUM_CPU_DEVICES` says how many there are.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,18 +30,23 @@ def mesh(devices: Sequence[Any] | None = None, at_most: int | None = None) -> Me
     return Mesh(np.asarray(chosen), (_AXIS,))
 
 
-def table(rows: int, columns: int) -> Mesh:
-    """Return a mesh of two axes: candidates first, images where devices are left.
+def table(n_candidates: int, n_images: int) -> Mesh:
+    """Return the mesh of two axes whose devices get least of a table each.
 
     Args:
-      rows: candidates that there are at once.
-      columns: images.
+      n_candidates: at once; of meshes alike the one that splits these most.
+      n_images: of each.
     """
     devices = jax.local_devices()
-    n_rows = min(rows, len(devices))
-    n_columns = min(columns, len(devices) // n_rows)
-    chosen = np.asarray(devices[: n_rows * n_columns])
-    return Mesh(chosen.reshape(n_rows, n_columns), (ROWS, COLUMNS))
+    most = range(min(n_candidates, len(devices)), 0, -1)
+    shapes = [(rows, min(n_images, len(devices) // rows)) for rows in most]
+
+    def cells(shape: tuple[int, int]) -> int:
+        return math.ceil(n_candidates / shape[0]) * math.ceil(n_images / shape[1])
+
+    rows, columns = min(shapes, key=cells)
+    chosen = np.asarray(devices[: rows * columns])
+    return Mesh(chosen.reshape(rows, columns), (ROWS, COLUMNS))
 
 
 def split(mesh: Mesh, tree: Any) -> Any:
@@ -81,23 +87,23 @@ def per_device(mesh: Mesh, batched: Callable, in_axes: Sequence[Any]) -> Callabl
 
 
 def per_cell(
-    mesh: Mesh, rows: Callable, in_rows: Sequence[Any], in_columns: Sequence[Any]
+    mesh: Mesh, batched: Callable, in_rows: Sequence[Any], in_columns: Sequence[Any]
 ) -> Callable:
-    """Return `rows` run on each device's part of a table alone, as `per_device`.
+    """Return `batched` run on each device's part of a table alone, as `per_device`.
 
     Args:
       mesh: of `table`.
-      rows: function of arrays, of which no argument has both axes, to arrays that have:
-        candidates first, then images.
-      in_rows: 0 of each argument, or part, that has an axis of candidates, else None.
-      in_columns: the same of images.
+      batched: function of arrays, of which no argument has both axes, to arrays that
+        have: candidates first, then images.
+      in_rows: 0 for each argument that has an axis of candidates, else None.
+      in_columns: of the others, as `per_device`'s in_axes.
     """
     of_rows, of_columns = _specs(in_rows, ROWS), _specs(in_columns, COLUMNS)
     specs = tuple(
         columns if row == PartitionSpec() else row
         for row, columns in zip(of_rows, of_columns, strict=True)
     )
-    return _shared(mesh, rows, specs, PartitionSpec(ROWS, COLUMNS))
+    return _shared(mesh, batched, specs, PartitionSpec(ROWS, COLUMNS))
 
 
 def _specs(in_axes: Sequence[Any], name: str) -> tuple:

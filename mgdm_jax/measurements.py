@@ -130,7 +130,7 @@ def view_facts(n_views: int, detectors: int) -> dict:
 
     A parallel-beam scan of N detectors wants about πN/2 views, so that their spacing at
     the rim of the image's spectrum is its spacing along a view (Kak & Slaney 1988,
-    section 5.3).
+    chapter 5).
     """
     return {
         "n_views": n_views,

@@ -86,12 +86,11 @@ def backward(config: Config) -> int:
 def spared(config: Config, guidance: Guidance) -> Config:
     """Return the configuration without those of MGDM's gradients that weigh nothing.
 
-    Each costs a backward product a step. Not for programs whose ζ and ρ change between
-    calls, as a sweep's do.
+    Each costs a backward product a step.
 
     Args:
       config: see `defaults.reconstruction`.
-      guidance: what the sampler will be called with.
+      guidance: what the sampler will be called with, or the largest of that.
     """
     if config.method not in ABLATIONS:
         return config

@@ -133,7 +133,9 @@ def _define_flags() -> None:
     flags.DEFINE_string("method", "mgdm", f"Of {', '.join(methods.METHODS)}.")
     flags.DEFINE_integer("n_steps", 100, "Times visited.")
     flags.DEFINE_integer("n_samples", 1, "Samples of every image.")
-    flags.DEFINE_integer("batch_size", 4, "Images, or samples of them, at once.")
+    flags.DEFINE_integer(
+        "batch_size", 4, "Images, or samples of them, at once.", lower_bound=1
+    )
     flags.DEFINE_float("noise_std", 0.0, "Noise, sigma_y, in operator units.")
     flags.DEFINE_integer("seed", 0, "Of the sampler.")
     flags.DEFINE_bool("report", True, "Write OUT.report.html beside it, to look at.")

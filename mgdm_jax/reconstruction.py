@@ -62,7 +62,7 @@ def compiled(sampler: Sampler, measurements: Measurements, m: int) -> Programs:
 
 def reconstruct(
     key: Array,
-    sampler: Sampler | Programs,
+    sampler: Sampler,
     prior: Prior,
     measurements: Measurements,
     guidance: Guidance,
@@ -73,7 +73,7 @@ def reconstruct(
 
     Args:
       key: typed random key, or those of m = k·n examples [m]: of n images, k times.
-      sampler: from `factory.make_sampler`, or what `compiled` makes of it.
+      sampler: from `factory.make_sampler`.
       prior: gives the weights.
       measurements: n problems.
       guidance: ζ, λ, ρ, η.
@@ -113,7 +113,7 @@ def batches(m: int, size: int) -> list[range]:
 
 def by_batch(
     keys: Array,
-    sampler: Sampler | Programs,
+    sampler: Sampler,
     prior: Prior,
     measurements: Measurements,
     guidance: Guidance,
@@ -127,8 +127,7 @@ def by_batch(
     n, m, region = len(measurements), len(keys), measurements.region
     mesh = devices.mesh(at_most=m)
     params = devices.replicate(mesh, prior.params)
-    made = isinstance(sampler, Programs)
-    programs = sampler if made else compiled(sampler, measurements, m)
+    programs = compiled(sampler, measurements, m)
     rows = devices.padded(size, mesh)
 
     def sample(batch: range) -> Reconstruction:

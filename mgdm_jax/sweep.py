@@ -168,7 +168,9 @@ def cli() -> None:
     def start(words: list[str]) -> None:
         del words
         launch.check_kind(config.value, "sampler", "train")
-        launch.use_cores(config.value.sweep.batch_size)
+        sampler, data = config.value.sampler, config.value.data
+        n_images = max(1, min(sampler.batch_size, data.n_images))
+        launch.use_cores(config.value.sweep.batch_size * n_images)
         main(config.value, workdir.value)
 
     launch.start(start, n_words=0)

@@ -103,8 +103,10 @@ def outcomes(mesh):
     return compiled(*inputs)
 
 
-assert dict(devices.table(3, 8).shape) == {"candidates": 3, "images": 2}
-assert dict(devices.table(9, 9).shape) == {"candidates": 8, "images": 1}
+for n_candidates, n_images, shape in (
+    (4, 8, (4, 2)), (3, 8, (1, 8)), (9, 9, (4, 2)), (6, 16, (2, 4)), (3, 2, (3, 2)),
+):
+    assert devices.table(n_candidates, n_images).devices.shape == shape
 want = outcomes(devices.table(1, 1))
 close(want, outcomes(devices.table(4, 8)))
 alone = data.take(np.array([0]))

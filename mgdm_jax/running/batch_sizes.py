@@ -48,7 +48,7 @@ def choose(
     Two programs are compiled, of one image a device and of two; what they take is
     XLA's own account of them.
     """
-    share = -(-m // processes.count())
+    share = max(1, m // processes.count())
     mesh = devices.mesh(at_most=share)
     program = reconstruction.compiled(sampler, measurements, share).sample
 

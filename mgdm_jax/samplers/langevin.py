@@ -34,15 +34,15 @@ def make_step(*, n_inner: int = 3) -> StepFn:
             mean = x + level.sigma**2 * score
             return x + size * (score + trust * back) + jnp.sqrt(2.0 * size) * z, mean
 
-        def move(state: tuple[Array, Array], inner_key: Array):
+        def again(
+            state: tuple[Array, Array], inner_key: Array
+        ) -> tuple[tuple[Array, Array], None]:
             return moved(state[0], level.score(state[0]), inner_key), None
 
-        x, keys = (
-            estimate.x_t / jnp.sqrt(estimate.alpha_bar),
-            jax.random.split(key, n_inner),
-        )
+        keys = jax.random.split(key, n_inner)
+        x = estimate.x_t / jnp.sqrt(estimate.alpha_bar)
         first = moved(x, level.score_here, keys[0])
-        (x, mean), _ = jax.lax.scan(move, first, keys[1:])
+        (x, mean), _ = jax.lax.scan(again, first, keys[1:])
         x = jnp.where(level.sigma_next > 0, x, mean)
         x_s = x * jnp.sqrt(estimate.alpha_bar_next)
         return x_s, loop.diagnose(problem, x, x, None, x_s)

@@ -42,14 +42,17 @@ def present(path: Path) -> Iterator[Presence]:
 
 
 def held(path: Path) -> bool:
-    """Return whether a process is alone there; one that looks keeps nobody out."""
-    if not path.exists():
-        return False
-    with path.open() as file:
-        try:
+    """Return whether a process is alone there.
+
+    Whoever looks is in the way of who comes for a moment, and stays no longer.
+    """
+    try:
+        with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
     return False
 
 

@@ -76,8 +76,8 @@ def _sure(sampler: Sampler) -> MeritFn:
     Stein, 1981, with the divergence probed in one random direction b (Ramani et al.,
     2008, https://doi.org/10.1109/TIP.2008.2001404):
     ‖y - A x(y)‖² - m σ_y² + 2 σ_y² bᵀ(A x(y + ε b) - A x(y)) / ε. Both samples have the
-    same key, so that x is one function of y. A sample that diverged is no function of
-    it, and the worst.
+    same key, so that x is one function of y; where the second diverged it is none, and
+    the merit the least.
     """
 
     def merit(key, params, problem, held, reference, guidance, image) -> Array:
@@ -97,9 +97,8 @@ def _sure(sampler: Sampler) -> MeritFn:
         divergence = jnp.real(jnp.vdot(probe, change)) / size
         noise = problem.noise_std**2
         error = _misfit(problem, image) + 2 * noise * divergence
-        # A diverged image arrives blank, which no measurements leave it.
-        sound = jnp.isfinite(moved).all() & jnp.any(image != 0)
-        return jnp.where(sound, 1 - error / _expected(problem), -jnp.inf)
+        merit = 1 - error / _expected(problem)
+        return jnp.where(jnp.isfinite(moved).all(), merit, -jnp.inf)
 
     return merit
 

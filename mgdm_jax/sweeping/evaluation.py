@@ -22,7 +22,8 @@ class Outcome(NamedTuple):
         NaN where there are no references.
       data_residual: ‖y - A x‖ / ‖y‖.
       diverged: bool.
-      merit: what the criterion wants much of, see `criteria`.
+      merit: what the criterion wants much of, see `criteria`; without references the
+        least for a diverged image.
     """
 
     scores: metrics.Scores
@@ -129,6 +130,8 @@ def compiled(
             problem, image, measurements.region
         )
         merit = merit_of(key, params, problem, held, reference, row, image)
+        if criterion != criteria.REFERENCE:  # by which a blank image has its own
+            merit = jnp.where(diverged, -jnp.inf, merit)
         scores = metrics.score(reference, image)
         return Outcome(scores, residual, diverged, merit)
 

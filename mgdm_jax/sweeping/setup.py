@@ -142,7 +142,8 @@ def _at(config: Config, n_steps: int) -> Config:
 def at_once(sweep: Sweep, n: int) -> int:
     """Return the candidates of one program, a multiple of their devices."""
     size = min(sweep.config.sweep.batch_size, n)
-    return devices.padded(size, devices.table(size, 1), devices.ROWS)
+    n_images = min(sweep.config.sampler.batch_size, len(sweep.measurements))
+    return devices.padded(size, devices.table(size, n_images), devices.ROWS)
 
 
 def evaluator(sweep: Sweep, n_steps: int, size: int) -> EvaluateFn:

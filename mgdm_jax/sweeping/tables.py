@@ -71,10 +71,15 @@ def rows_of(
             n_diverged=int(outcome.diverged[i].sum()),
             nfe=nfe,
             data_residual_mean=_six(outcome.data_residual[i].mean()),
-            merit=_six(np.nan_to_num(outcome.merit[i, seen].mean(), nan=-np.inf)),
+            merit=_merit(float(outcome.merit[i, seen].mean())),
         )
         for i, numbers in enumerate(candidates)
     ]
+
+
+def _merit(value: float) -> float:
+    """Return a merit for the table: what is no number is the least."""
+    return _six(value) if np.isfinite(value) else -np.inf
 
 
 def _six(value: SupportsFloat) -> float:

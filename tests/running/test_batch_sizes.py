@@ -58,6 +58,6 @@ def test_it_is_chosen_by_what_the_program_takes(tmp_path, monkeypatch):
     monkeypatch.setattr(batch_sizes, "largest", spied)
     assert batch_sizes.choose(*arguments) == 4 * n_devices
     assert len(seen) == 1
-    # Of eight processes each gets an image.
-    monkeypatch.setattr(processes, "count", lambda: 8)
+    # Each of five processes gets a batch: 8 images in batches of two would be four.
+    monkeypatch.setattr(processes, "count", lambda: 5)
     assert batch_sizes.choose(*arguments) == 1
