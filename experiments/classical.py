@@ -5,6 +5,7 @@ the ℓ1 norm of Daubechies-4 wavelets. Every operator here has ‖A‖ = 1, so 
 need no power iteration. Needs `pip install -e .[classical]`.
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -111,11 +112,22 @@ def reconstruct(config: Config, weight: float) -> tuple[np.ndarray, np.ndarray]:
     return measured.reference, np.stack(images) * region
 
 
+@functools.cache
+def _compile_for_real_data() -> None:
+    """Let sigpy's threshold be compiled for real data before it is for complex data.
+
+    numba compiles it for the types it meets, unless those fit into types it has met:
+    real data after complex data would become complex.
+    """
+    sigpy.thresh.soft_thresh(1.0, np.ones(1, np.float32))
+
+
 def _solve(
     problem: Problem, weight: float, n_iterations: int, options: dict
 ) -> np.ndarray:
     if weight < 0:
         raise ValueError(f"weight must not be negative, got {weight}.")
+    _compile_for_real_data()
     measurement = np.asarray(problem.measurement)
     linop = OperatorLinop(problem.operator, measurement)
     dtype = np.complex64 if linop.is_complex else np.float32

@@ -1,5 +1,9 @@
 """Classical solvers against dense solutions and what they are known for."""
 
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -44,6 +48,30 @@ def test_sparsity_fills_in_what_a_mask_leaves_out(name, is_complex):
 
     zero_filled = error(op.baseline(problem.measurement))
     assert error(classical.METHODS[name](problem, 3e-3)) < 0.6 * zero_filled
+
+
+AFTER_COMPLEX = """
+import jax, operator_cases
+from experiments import classical
+from mgdm_jax.types import Problem
+for case in ("complex_fourier", "real_fourier"):
+    op = getattr(operator_cases, case)((8, 8))
+    y = op.forward(jax.random.normal(jax.random.key(0), op.image_shape))
+    assert classical.total_variation(Problem(op, y), 0.1).any()
+"""
+
+
+def test_real_data_stay_real_after_complex_ones():
+    """In a process of its own: what numba has compiled stays."""
+    folder = ROOT.parent
+    environment = os.environ | {"PYTHONPATH": f"{folder}:{folder / 'tests'}"}
+    done = subprocess.run(
+        [sys.executable, "-c", AFTER_COMPLEX],
+        env=environment | {"JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_heavy_total_variation_is_flat(key):
