@@ -7,6 +7,7 @@ would find them; the paper's curves are not printed as numbers.
 """
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,14 @@ def numbers(result: dict, ours: dict) -> list[float]:
     return [*(round(float(value), 4) for value in found), *cost]
 
 
+def sections(panels: dict[str, Curves]) -> Iterator[str]:
+    """Yield the table of every point under its heading."""
+    for abscissa, found in panels.items():
+        for i, (value, _) in enumerate(found["mgdm"]):
+            results = {name: points[i][1] for name, points in found.items()}
+            yield f"## {abscissa}: {value:g}\n\n{report.markdown(results, {}, '')}"
+
+
 def write(panels: dict[str, Curves], stem: Path) -> None:
     """Write the points as CSV and Markdown, and the figure as PNG and PDF."""
     rows = [
@@ -83,12 +92,7 @@ def write(panels: dict[str, Curves], stem: Path) -> None:
     ]
     with stem.with_suffix(".csv").open("w", newline="") as file:
         csv.writer(file).writerows([COLUMNS, *rows])
-    text = ["| abscissa | value | row | PSNR / dB | SSIM | MGDM's lead / dB |"]
-    text.append("|---|---|---|---|---|---|")
-    cells = "| {} | {:g} | {} | {:.2f} ± {:.2f} | {:.4f} ± {:.4f} "
-    cells += "| {:+.2f} [{:+.2f}, {:+.2f}] |"
-    text += [cells.format(*row) for row in rows]
-    stem.with_suffix(".md").write_text("\n".join(text) + "\n")
+    stem.with_suffix(".md").write_text("\n".join(sections(panels)))
     fig = draw(panels)
     fig.savefig(stem.with_suffix(".png"), dpi=150)
     fig.savefig(stem.with_suffix(".pdf"))

@@ -161,16 +161,19 @@ def denoiser(unit: float):
     return denoise if unit != 1 else analytic.gaussian_denoiser
 
 
-def run(key, method, prior, problem, numbers, steps=8, unit=1.0):
+def run(
+    key, method, prior, problem, numbers, steps=8, unit=1.0, denoise=None, n_kept=0
+):
     """Sample once on the Gaussian prior with a method of the table, or a step."""
     return process(method)(
         key=key,
-        denoise=denoiser(unit),
+        denoise=denoise or denoiser(unit),
         noise_scale=unit,
         params=prior,
         grid=grid(steps),
         problem=problem,
         guidance=numbers,
+        n_kept=n_kept,
     )
 
 

@@ -50,8 +50,8 @@ def make(
     """Return what evaluates up to n_candidates at once, always in the same program.
 
     Keys are `run`'s, one an image, so that every candidate meets the same noise. No
-    more than n_candidates · n_images images are in memory at once, and the candidates,
-    then the images, are split over the devices.
+    more than n_candidates · n_images images are in memory at once, each device with its
+    part of that table.
 
     Args:
       key: typed random key.

@@ -189,16 +189,8 @@ def test_one_forward_and_its_backward_products(name, key):
         forward.append(1)
         return analytic.gaussian_denoiser(params, counted(x_t), t, alpha_bar)
 
-    jax.make_jaxpr(
-        lambda k: cases.process(name)(
-            key=k,
-            denoise=denoise,
-            params=prior,
-            grid=cases.grid(4),
-            problem=problem,
-            guidance=cases.guidance(),
-        )
-    )(key)
+    args = (name, prior, problem, cases.guidance(), 4)
+    jax.make_jaxpr(lambda k: cases.run(k, *args, denoise=denoise))(key)
     assert (len(forward), len(backward)) == (1, methods.GRADIENTS.get(name, 0))
 
 
@@ -220,17 +212,8 @@ def test_network_evaluations_are_those_told_of(name, key):
         x_t = counted(x_t)
         return analytic.gaussian_denoiser(params, x_t, t, alpha_bar)
 
-    run = jax.jit(
-        lambda k: cases.process(name)(
-            key=k,
-            denoise=denoise,
-            params=prior,
-            grid=cases.grid(4),
-            problem=problem,
-            guidance=cases.guidance(),
-            n_kept=2,
-        )
-    )
+    args = (name, prior, problem, cases.guidance(), 4)
+    run = jax.jit(lambda k: cases.run(k, *args, denoise=denoise, n_kept=2))
     jax.block_until_ready(run(key))
     assert len(evaluated) == methods.nfe(made)
 
