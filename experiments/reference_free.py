@@ -9,6 +9,7 @@ what validation chose, whose own loss is in the table as well.
 """
 
 import copy
+import json
 import time
 from pathlib import Path
 
@@ -17,11 +18,10 @@ import numpy as np
 from absl import app, flags
 from ml_collections import config_flags
 
-from experiments import rows, scoring
+from experiments import keeping, rows, scoring
 from mgdm_jax import devices, factory, hyperparameters, sweeps
 from mgdm_jax.defaults import Config
 from mgdm_jax.sweeping import criteria, evaluation, holding_out
-from mgdm_jax.sweeping.evaluation import Outcome
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to choose for.")
 _FACTORS = flags.DEFINE_list(
@@ -50,27 +50,55 @@ def candidates(config: Config) -> list[sweeps.Numbers]:
     return [chosen, *(numbers for numbers in grid if numbers != chosen)]
 
 
-def outcome(config: Config, criterion: str, asked: list[sweeps.Numbers]) -> Outcome:
-    """Return what becomes of every slice under every candidate: [s, n]."""
+def values(
+    config: Config, criterion: str, asked: list[sweeps.Numbers], kept: Path
+) -> tuple[np.ndarray, float]:
+    """Return PSNR, or what the criterion wants much of, [s, n]; and its seconds.
+
+    Loading and compilation are in the seconds, of all times that it was gone on with.
+
+    Args:
+      config: the task.
+      criterion: one of `criteria.CRITERIA`.
+      asked: candidates.
+      kept: file of what is known; it is added to after every program's run.
+    """
+    settings = scoring.settings(config) | {"asked": asked}
+    settings = json.loads(json.dumps(settings))
+    known = keeping.read(kept).get(criterion, {})
+    if known.get("settings") != settings:
+        known = {"settings": settings, "values": [], "seconds": 0.0}
+    size, evaluate = devices.mesh().size, None
+    for start in range(len(known["values"]), len(asked), size):
+        started = time.monotonic()
+        evaluate = evaluate or evaluator(config, criterion)
+        outcome = evaluate(sweeps.stack(asked[start : start + size]))
+        is_reference = criterion == criteria.REFERENCE
+        found = outcome.scores.psnr if is_reference else outcome.merit
+        known["values"] += np.asarray(found, float).tolist()
+        known["seconds"] += time.monotonic() - started
+        keeping.add(kept, criterion, known)
+        done = f"{len(known['values'])} of {len(asked)} candidates"
+        print(f"{kept.stem} {criterion}: {done}, {known['seconds']:.0f} s", flush=True)
+    return np.array(known["values"]), known["seconds"]
+
+
+def evaluator(config: Config, criterion: str) -> evaluation.EvaluateFn:
+    """Return what evaluates a candidate a device on every slice."""
     prior, measured, sampler = factory.build(config)
-    size, held_out = devices.mesh().size, None
+    held_out = None
     if criterion == "held_out":
         measured, held_out = holding_out.split(measured, config)
-    evaluate = evaluation.make(
+    return evaluation.make(
         jax.random.key(config.sampler.seed),
         sampler,
         prior,
         measured,
-        n_candidates=size,
+        n_candidates=devices.mesh().size,
         n_images=config.sampler.batch_size,
         criterion=criterion,
         held_out=held_out,
     )
-    parts = [
-        evaluate(sweeps.stack(asked[start : start + size]))
-        for start in range(0, len(asked), size)
-    ]
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
 def applicable(config: Config) -> list[str]:
@@ -80,30 +108,25 @@ def applicable(config: Config) -> list[str]:
     return [name for name in criteria.CRITERIA[1:] if name not in absent]
 
 
-def table(config: Config) -> str:
-    """Return the loss of each criterion as Markdown, and what a slice costs.
-
-    Samples, and seconds with loading and compilation in them.
-    """
-    asked, started = candidates(config), time.monotonic()
-    psnr = np.asarray(outcome(config, criteria.REFERENCE, asked).scores.psnr)
-    seconds = (time.monotonic() - started) / psnr.shape[1]
-    slices, oracle = np.arange(psnr.shape[1]), psnr.max(axis=0)
+def table(config: Config, kept: Path) -> str:
+    """Return the loss of each criterion as Markdown, and what a slice costs."""
+    asked = candidates(config)
+    psnr, seconds = values(config, criteria.REFERENCE, asked, kept)
+    n = psnr.shape[1]
+    oracle = psnr.max(axis=0)
     lines = [
         "| chosen by | PSNR / dB | loss to the oracle / dB: mean, worst "
         "| samples | s |",
         "|---|---|---|---|---|",
-        _line("oracle, per slice", oracle, oracle, len(asked), seconds),
+        _line("oracle, per slice", oracle, oracle, len(asked), seconds / n),
         _line("validation subject", psnr[0], oracle, 0, 0.0),
     ]
     for name in applicable(config):
-        started = time.monotonic()
-        merit = outcome(config, name, asked).merit
-        seconds = (time.monotonic() - started) / psnr.shape[1]
+        merit, seconds = values(config, name, asked, kept)
         chosen = np.argmax(np.nan_to_num(merit, nan=-np.inf), axis=0)
         n_samples = len(asked) * (2 if name == "sure" else 1)
-        reached = psnr[chosen, slices]
-        lines.append(_line(name, reached, oracle, n_samples, seconds))
+        reached = psnr[chosen, np.arange(n)]
+        lines.append(_line(name, reached, oracle, n_samples, seconds / n))
     return "\n".join(lines)
 
 
@@ -121,11 +144,10 @@ def main(argv: list[str]) -> None:
     del argv
     config = copy.deepcopy(_CONFIG.value).unlock()
     config.data.n_images, config.sampler.n_steps = _N_IMAGES.value, _STEPS.value
-    text = table(config)
-    folder = Path(_OUT.value)
-    folder.mkdir(parents=True, exist_ok=True)
     stem = f"reference_free-{rows.level_name(config)}"
-    (folder / f"{stem}.md").write_text(text + "\n")
+    kept = Path(_OUT.value) / f"{stem}.json"
+    text = table(config, kept)
+    kept.with_suffix(".md").write_text(text + "\n")
     print(f"{stem}, {scoring.prior_id(config)}\n{text}", flush=True)
 
 

@@ -1,0 +1,93 @@
+"""Choosing without references, compared with the oracle: resumed, and counted right."""
+
+import json
+
+import numpy as np
+import pytest
+import tiny
+from absl import flags
+from absl.testing import flagsaver
+from test_configs import ROOT, load
+
+from experiments import reference_free
+from mgdm_jax.sweeping import evaluation
+
+
+@pytest.fixture(autouse=True)
+def few_candidates():
+    flags.FLAGS.mark_as_parsed()
+    with flagsaver.flagsaver(factors=["1", "2"]):
+        yield
+
+
+@pytest.fixture
+def config(tmp_path):
+    config = load(ROOT / "mri_brats.py")
+    config.prior.path = tiny.write_prior(tmp_path)
+    config.sampler.n_steps, config.data.n_images = 2, 2
+    return config
+
+
+def counted(monkeypatch, lives=10**6):
+    """Return a list of the candidates that will have been evaluated, of `lives`."""
+    asked, make = [], evaluation.make
+
+    def spied(*arguments, **named):
+        evaluate = make(*arguments, **named)
+
+        def once(guidance):
+            if len(asked) >= lives:
+                raise KeyboardInterrupt
+            asked.extend(np.asarray(guidance.zeta).tolist())
+            return evaluate(guidance)
+
+        return once
+
+    monkeypatch.setattr(evaluation, "make", spied)
+    return asked
+
+
+def test_a_killed_comparison_asks_nothing_twice(config, tmp_path, monkeypatch):
+    n = len(reference_free.candidates(config))
+    with monkeypatch.context() as patch:
+        whole = counted(patch)
+        want = reference_free.table(config, tmp_path / "whole.json")
+    assert len(whole) == 2 * n  # the oracle's, and held_out's
+    kept = tmp_path / "kept.json"
+    with monkeypatch.context() as patch:
+        before = counted(patch, lives=n + 5)
+        with pytest.raises(KeyboardInterrupt):
+            reference_free.table(config, kept)
+    after = counted(monkeypatch)
+    found = reference_free.table(config, kept)
+    assert before + after == whole
+    assert without_seconds(found) == without_seconds(want)
+    config.sampler.seed = 1  # another noise: nothing that is known serves
+    counted(monkeypatch, lives=0)
+    with pytest.raises(KeyboardInterrupt):
+        reference_free.table(config, kept)
+
+
+def without_seconds(table):
+    return [line.split("|")[:-2] for line in table.splitlines()]
+
+
+def test_the_loss_is_that_of_the_choice(config, tmp_path):
+    """Of two slices and the values that are kept for each, by hand."""
+    kept = tmp_path / "kept.json"
+    reference_free.table(config, kept)
+    known = json.loads(kept.read_text())
+    n = len(reference_free.candidates(config))
+    psnr, merit = np.zeros((n, 2)), np.zeros((n, 2))
+    psnr[0] = 20, 21
+    psnr[3] = 30, 22
+    psnr[4] = 29, 24
+    merit[4, 0], merit[3, 1] = 1, 1
+    merit[5], merit[6] = np.nan, -np.inf
+    known["psnr"]["values"] = psnr.tolist()
+    known["held_out"]["values"] = merit.tolist()
+    kept.write_text(json.dumps(known))
+    *_, oracle, validation, chosen = reference_free.table(config, kept).splitlines()
+    assert oracle.startswith("| oracle, per slice | 27.00 | 0.00, 0.00 |")
+    assert validation.startswith("| validation subject | 20.50 | 6.50, 10.00 |")
+    assert chosen.startswith("| held_out | 25.50 | 1.50, 2.00 |")
