@@ -83,7 +83,7 @@ def values(
     return np.array(known["values"]), known["seconds"]
 
 
-def evaluator(config: Config, criterion: str) -> evaluation.EvaluateFn:
+def evaluator(config: Config, criterion: str) -> evaluation.Evaluator:
     """Return what evaluates a candidate a device on every slice."""
     prior, measured, sampler = factory.build(config)
     held_out = None

@@ -111,6 +111,8 @@ def _sweep() -> Config:
     sweep.n_trials = 32  # random, bayesian: candidates at each n_steps
     sweep.seed = 0  # of the candidates; the images' is sampler.seed
     sweep.batch_size = 4  # candidates at once, of sampler.batch_size images each
+    sweep.memory = placeholder(float)  # GB of each accelerator, or of the CPU, that
+    # these may take at most: fewer at once where they would take more
     return sweep
 
 

@@ -74,6 +74,19 @@ def padded(n: int, mesh: Mesh, axis: str | None = None) -> int:
     return -(-n // count) * count
 
 
+def taken(program: Any) -> int:
+    """Return the bytes of a compiled program on each device, by XLA's own account.
+
+    Its arguments, results and what it works in.
+    """
+    found = program.memory_analysis()
+    return (
+        found.argument_size_in_bytes
+        + found.output_size_in_bytes
+        + found.temp_size_in_bytes
+    )
+
+
 def per_device(mesh: Mesh, batched: Callable, in_axes: Sequence[Any]) -> Callable:
     """Return `batched` run on each device's part alone: no communication between them.
 

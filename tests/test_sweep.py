@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import re
 import sys
 
 import command_server
@@ -114,6 +115,32 @@ def alone(config, row):
         nfe=len(done.info.finite[0]),
         data_residual_mean=done.data_residual.mean(),
     )
+
+
+def test_fewer_at_once_where_more_would_pass_the_bound(config, tmp_path):
+    """XLA's own account of the program that runs stays under `sweep.memory`."""
+    want = sweep_into(config, tmp_path / "free")
+    made = setup.make(config, tmp_path / "bound")
+
+    def gigabytes(size):
+        program = setup._program(made, 2, size)
+        return 1e-9 * program.taken() * program.n_devices
+
+    one, two, four = map(gigabytes, (1, 2, 4))
+    image = 4e-9 * np.prod(made.prior.image_shape)
+    assert one < two < four and two - one > 2 * image
+    config.sweep.memory = (two + four) / 2
+    assert setup.at_once(setup.make(config, tmp_path / "bound"), 4) == 2
+    rows = sweep_into(config, tmp_path / "bound")
+    assert [row.key for row in rows] == [row.key for row in want]
+    np.testing.assert_allclose(rows, want, rtol=1e-4)
+    config.sweep.memory = four
+    assert setup.at_once(setup.make(config, tmp_path / "bound"), 4) == 4
+    config.sweep.memory = one / 2
+    message = f"one candidate takes {one:.2g} GB, more than sweep.memory="
+    with pytest.raises(ValueError, match=re.escape(message)):
+        setup.make(config, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_killed_half_way_it_gives_the_same_bytes(

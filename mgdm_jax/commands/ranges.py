@@ -35,6 +35,7 @@ RANGES = {
     "sampler.seed": (0, 2**63 - 1),
     "sweep.n_trials": (1, 1_000_000),
     "sweep.batch_size": (1, 1_000_000),
+    "sweep.memory": (0, 1e6),
     "units.scale": (1e-6, 1e6),
     "units.offset": (-1e6, 1e6),
     "units.low": (-1e6, 1e6),

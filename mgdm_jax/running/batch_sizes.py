@@ -57,12 +57,7 @@ def choose(
         keys = jax.random.split(jax.random.key(0), len(index))
         problem = measurements.problem(index)
         lowered = program.lower(keys, prior.params, problem, guidance)
-        found = lowered.compile().memory_analysis()
-        return (
-            found.argument_size_in_bytes
-            + found.output_size_in_bytes
-            + found.temp_size_in_bytes
-        )
+        return devices.taken(lowered.compile())
 
     a_device = -(-share // mesh.size)
     if a_device == 1:

@@ -1,7 +1,8 @@
 """How well candidates of ζ, λ, ρ, η reconstruct: a batch of them is one program."""
 
+import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,8 +33,65 @@ class Outcome(NamedTuple):
     merit: Array | np.ndarray
 
 
-EvaluateFn = Callable[[Guidance], Outcome]
-"""`Guidance` of [s] arrays -> what became of the images."""
+@dataclasses.dataclass(frozen=True)
+class Evaluator:
+    """One program: `Guidance` of [s] arrays -> what became of the images.
+
+    Attributes:
+      program: see `compiled`.
+      keys: of the images [n].
+      params: on every device.
+      measurements: n problems.
+      held_out: n problems to judge by, or None.
+      references: [n, …image], NaN where there are none.
+      n_rows: candidates at once.
+      n_columns: images at once.
+      n_devices: that share the table.
+    """
+
+    program: Any
+    keys: Array
+    params: Params
+    measurements: Measurements
+    held_out: Measurements | None
+    references: Array
+    n_rows: int
+    n_columns: int
+    n_devices: int
+
+    def __call__(self, guidance: Guidance) -> Outcome:
+        """Return what becomes of all images under up to n_rows candidates.
+
+        Fewer are filled up with repeats, as is the last batch of images.
+        """
+        asked = len(guidance.zeta)
+        if asked > self.n_rows:
+            raise ValueError(
+                f"the program has {self.n_rows} rows, got {asked} candidates."
+            )
+        rows = np.minimum(np.arange(self.n_rows), asked - 1)
+        guidance = jax.tree.map(lambda column: column[rows], guidance)
+        parts = []
+        for start in range(0, len(self.measurements), self.n_columns):
+            part = self.program(*self._inputs(start), guidance)
+            done = min(self.n_columns, len(self.measurements) - start)
+            parts.append(
+                jax.tree.map(lambda v, m=done: np.asarray(v)[:asked, :m], part)
+            )
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=1), *parts)
+
+    def taken(self) -> int:
+        """Return the bytes that the program takes on each of its devices."""
+        guidance = Guidance(*(jnp.zeros(self.n_rows) for _ in Guidance._fields))
+        return devices.taken(self.program.lower(*self._inputs(0), guidance).compile())
+
+    def _inputs(self, start: int) -> tuple:
+        """Return the program's arguments for the images from `start` on."""
+        last = len(self.measurements) - 1
+        index = np.minimum(np.arange(start, start + self.n_columns), last)
+        held = None if self.held_out is None else self.held_out.problem(index)
+        problem = self.measurements.problem(index)
+        return self.keys[index], self.params, problem, held, self.references[index]
 
 
 def make(
@@ -46,7 +104,7 @@ def make(
     n_images: int,
     criterion: str = criteria.REFERENCE,
     held_out: Measurements | None = None,
-) -> EvaluateFn:
+) -> Evaluator:
     """Return what evaluates up to n_candidates at once, always in the same program.
 
     Keys are `run`'s, one an image, so that every candidate meets the same noise. No
@@ -58,41 +116,24 @@ def make(
       sampler: of one example.
       prior: gives the weights.
       measurements: n problems.
-      n_candidates: rows of the program, rounded up to a multiple of their devices;
-        fewer are filled up with repeats.
-      n_images: images of the program, rounded up likewise; the last batch is filled up
-        with repeats.
+      n_candidates: rows of the program, rounded up to a multiple of their devices.
+      n_images: images of the program, rounded up likewise.
       criterion: of the merit, one of `criteria.CRITERIA`.
       held_out: n problems to judge the images by, for the criterion of that name.
     """
     n = len(measurements)
     mesh = devices.table(n_candidates, min(n_images, n))
-    keys = jax.random.split(key, n)
-    params = devices.replicate(mesh, prior.params)
-    references = _references(measurements)
-    program = compiled(sampler, measurements, mesh, criterion, held_out)
-    n_rows = devices.padded(n_candidates, mesh, devices.ROWS)
-    size = devices.padded(min(n_images, n), mesh, devices.COLUMNS)
-
-    def evaluate(guidance: Guidance) -> Outcome:
-        asked = len(guidance.zeta)
-        if asked > n_rows:
-            raise ValueError(f"the program has {n_rows} rows, got {asked} candidates.")
-        rows = np.minimum(np.arange(n_rows), asked - 1)
-        guidance = jax.tree.map(lambda column: column[rows], guidance)
-        parts = []
-        for start in range(0, n, size):
-            index = np.minimum(np.arange(start, start + size), n - 1)
-            problem, reference = measurements.problem(index), references[index]
-            held = None if held_out is None else held_out.problem(index)
-            part = program(keys[index], params, problem, held, reference, guidance)
-            done = min(size, n - start)
-            parts.append(
-                jax.tree.map(lambda v, m=done: np.asarray(v)[:asked, :m], part)
-            )
-        return jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=1), *parts)
-
-    return evaluate
+    return Evaluator(
+        program=compiled(sampler, measurements, mesh, criterion, held_out),
+        keys=jax.random.split(key, n),
+        params=devices.replicate(mesh, prior.params),
+        measurements=measurements,
+        held_out=held_out,
+        references=_references(measurements),
+        n_rows=devices.padded(n_candidates, mesh, devices.ROWS),
+        n_columns=devices.padded(min(n_images, n), mesh, devices.COLUMNS),
+        n_devices=mesh.size,
+    )
 
 
 def _references(measurements: Measurements) -> Array:

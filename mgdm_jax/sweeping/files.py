@@ -20,7 +20,7 @@ TABLE = "sweep.csv"
 
 MAY_CHANGE = (
     *("sampler.batch_size", "sampler.n_samples"),
-    *("sweep.batch_size", "sweep.n_trials"),
+    *("sweep.batch_size", "sweep.memory", "sweep.n_trials"),
 )
 """Settings that a sweep may go on with others of."""
 

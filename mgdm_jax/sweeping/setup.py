@@ -87,7 +87,7 @@ def make(config: Config, workdir: Path) -> Sweep:
     held_out = None
     if config.sweep.criterion == "held_out":
         measurements, held_out = holding_out.split(measurements, config)
-    return Sweep(
+    sweep = Sweep(
         config=config,
         workdir=workdir,
         space=space,
@@ -98,6 +98,8 @@ def make(config: Config, workdir: Path) -> Sweep:
         inputs=files.check_inputs(workdir, prior, measurements),
         notes=files.provenance(config, measurements),
     )
+    at_once(sweep, 1)  # refused before anything is written
+    return sweep
 
 
 def _check_criterion(config: Config, measurements: Measurements) -> None:
@@ -140,33 +142,54 @@ def _at(config: Config, n_steps: int) -> Config:
 
 
 def at_once(sweep: Sweep, n: int) -> int:
-    """Return the candidates of one program, a multiple of their devices."""
-    size = min(sweep.config.sweep.batch_size, n)
+    """Return the candidates of one program, a multiple of their devices.
+
+    Raises:
+      ValueError: if sweep.memory has no room for one.
+    """
+    size, bound = min(sweep.config.sweep.batch_size, n), sweep.config.sweep.memory
+    while bound is not None:
+        program = _program(sweep, max(sweep.samplers), size)
+        shared = jax.default_backend() == "cpu"  # by all of its devices
+        gigabytes = 1e-9 * program.taken() * (program.n_devices if shared else 1)
+        if gigabytes <= bound:
+            break
+        if size == 1:
+            raise ValueError(
+                f"one candidate takes {gigabytes:.2g} GB, more than sweep.memory="
+                f"{bound:g}; allow more, or make sampler.batch_size less, now "
+                f"{sweep.config.sampler.batch_size}."
+            )
+        size = -(-size // 2)
     n_images = min(sweep.config.sampler.batch_size, len(sweep.measurements))
     return devices.padded(size, devices.table(size, n_images), devices.ROWS)
 
 
 def evaluator(sweep: Sweep, n_steps: int, size: int) -> EvaluateFn:
     """Return what evaluates candidates at one number of steps."""
-    config, measurements = sweep.config, sweep.measurements
-    seen = _counted(measurements)
-    nfe = methods.nfe(_at(config, n_steps))
-    evaluate = evaluation.make(
-        jax.random.key(config.sampler.seed),
-        sweep.samplers[n_steps],
-        sweep.prior,
-        measurements,
-        n_candidates=size,
-        n_images=config.sampler.batch_size,
-        criterion=config.sweep.criterion,
-        held_out=sweep.held_out,
-    )
+    seen = _counted(sweep.measurements)
+    nfe = methods.nfe(_at(sweep.config, n_steps))
+    evaluate = _program(sweep, n_steps, size)
 
     def rows_of(candidates: Sequence[sweeps.Numbers]) -> list[Row]:
         outcome = evaluate(sweeps.stack(candidates))
         return tables.rows_of(candidates, n_steps, nfe, outcome, seen)
 
     return rows_of
+
+
+def _program(sweep: Sweep, n_steps: int, size: int) -> evaluation.Evaluator:
+    config = sweep.config
+    return evaluation.make(
+        jax.random.key(config.sampler.seed),
+        sweep.samplers[n_steps],
+        sweep.prior,
+        sweep.measurements,
+        n_candidates=size,
+        n_images=config.sampler.batch_size,
+        criterion=config.sweep.criterion,
+        held_out=sweep.held_out,
+    )
 
 
 def _counted(measurements: Measurements) -> np.ndarray:
