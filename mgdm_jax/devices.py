@@ -52,6 +52,8 @@ def table(n_candidates: int, n_images: int) -> Mesh:
 def split(mesh: Mesh, tree: Any) -> Any:
     """Place arrays so that each device holds its part of their first axis.
 
+    Of several processes each is given all of them.
+
     Arrays whose first axis does not divide evenly lie whole on every device.
     """
 
@@ -63,9 +65,25 @@ def split(mesh: Mesh, tree: Any) -> Any:
     return jax.tree.map(place, tree)
 
 
+def joined(mesh: Mesh, part: np.ndarray) -> jax.Array:
+    """Return the array of which each process has its part of the first axis, in turn.
+
+    Args:
+      mesh: of the devices of all processes, which get even parts.
+      part: this process's.
+    """
+    sharding = NamedSharding(mesh, PartitionSpec(_AXIS))
+    return jax.make_array_from_process_local_data(sharding, part)
+
+
 def replicate(mesh: Mesh, tree: Any) -> Any:
     """Place arrays whole on every device."""
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+    return jax.device_put(tree, whole(mesh))
+
+
+def whole(mesh: Mesh) -> NamedSharding:
+    """Return the layout of arrays that every device has whole."""
+    return NamedSharding(mesh, PartitionSpec())
 
 
 def padded(n: int, mesh: Mesh, axis: str | None = None) -> int:

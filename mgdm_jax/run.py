@@ -19,10 +19,8 @@ Configurations without a file's name are in the package, see `packaged`; of `--q
 and of events in JSON see `console`.
 """
 
-import dataclasses
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -34,13 +32,14 @@ from mgdm_jax import (
     hyperparameters,
     methods,
     posterior,
+    processes,
     reconstruction,
     results,
 )
 from mgdm_jax.commands import console, launch, packaged, ranges
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.running import batch_sizes, parts, processes, resumable
+from mgdm_jax.running import batch_sizes, parts, resumable
 from mgdm_jax.storage import aside
 
 
@@ -132,9 +131,8 @@ def main(
     """
     if processes.count() > 1 and not workdir:
         raise ValueError("several processes need one --workdir, which all can reach.")
-    leads = processes.index() == 0
-    if not leads:
-        to = dataclasses.replace(to, quiet=True, as_json=False)
+    if not processes.leads():
+        to = console.SILENT
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = Path(workdir or f"runs/{config.name}-{stamp}")
     sample = bool(config.data.embedded and not config.data.path)
@@ -151,7 +149,7 @@ def main(
             raise
         again = f"the same command with --workdir={folder} goes on from there"
         raise KeyboardInterrupt(again) from None
-    if not leads:
+    if not processes.leads():
         return
     text = f"{results.table(facts)}\nwritten to {folder}\n"
     to.event("result", {"workdir": str(folder)} | facts, text, brief=f"{folder}\n")
@@ -170,7 +168,7 @@ def cli() -> None:
     workdir = flags.DEFINE_string(
         "workdir", None, "Where to write, and go on; default runs/<config>-<time>."
     )
-    joining = _define_processes()
+    joining = launch.define_processes()
     flags.mark_flag_as_required("config")
     talking = console.define_flags()
     launch.keep_compilations()
@@ -185,25 +183,6 @@ def cli() -> None:
         main(config.value, workdir.value, to=talking())
 
     launch.start(start, n_words=0)
-
-
-def _define_processes() -> Callable[[], None]:
-    """Define the flags of several processes; return what joins them, if there are."""
-    distributed = flags.DEFINE_bool(
-        "distributed", False, "Several processes, which the cluster tells of."
-    )
-    coordinator = flags.DEFINE_string(
-        "coordinator", None, "Several processes: HOST:PORT of the first."
-    )
-    n_processes = flags.DEFINE_integer("n_processes", None, "How many there are.")
-    process_id = flags.DEFINE_integer("process_id", None, "Which this is, from 0.")
-
-    def join() -> None:
-        given = (coordinator.value, n_processes.value, process_id.value)
-        if distributed.value or given != (None, None, None):
-            processes.start(*given, automatic=distributed.value)
-
-    return join
 
 
 if __name__ == "__main__":

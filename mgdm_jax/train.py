@@ -1,4 +1,4 @@
-"""Train a diffusion prior: `python -m mgdm_jax.train --config CONFIG`.
+r"""Train a diffusion prior: `python -m mgdm_jax.train --config CONFIG`.
 
 Writes into the workdir: checkpoints (resumed bit for bit when started again),
 `prior.safetensors` (EMA weights in half precision), `metrics.csv`, `samples/` (grids
@@ -8,7 +8,13 @@ of unconditional samples), `config.json`.
     python -m mgdm_jax.train --config priors/chest_ct:paper --config.data.path=chests.h5
 
 Batches are split over all devices; on a CPU, `JAX_NUM_CPU_DEVICES=2` in front of the
-command makes two of it, see `experiments/benchmarks/train_step.py`.
+command makes two of it, see `experiments/benchmarks/train_step.py`. Several processes,
+one a host say, train one prior on all of their devices, in a workdir that all of them
+can reach; each starts with the same flags and its own --process-id, or where the
+cluster tells them (TPU pods, SLURM) with --distributed:
+
+    python -m mgdm_jax.train --config priors/brain_t1 --workdir out \
+        --coordinator=host0:1234 --n-processes=2 --process-id=0
 """
 
 import dataclasses
@@ -23,7 +29,7 @@ import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from mgdm_jax import devices, factory, figures, priors
+from mgdm_jax import devices, factory, figures, priors, processes
 from mgdm_jax.commands import console, launch, packaged, ranges
 from mgdm_jax.data import pipelines
 from mgdm_jax.defaults import Config
@@ -57,18 +63,23 @@ class Run:
         """Return images [b, h, w, c] in network units, split over the devices."""
         return devices.split(self.mesh, self.spec.scale * images + self.spec.offset)
 
+    def join(self, part: np.ndarray) -> jax.Array:
+        """Return the batch of which each process has its part, likewise."""
+        return devices.joined(self.mesh, self.spec.scale * part + self.spec.offset)
+
 
 def build(config: Config, on: Sequence[Any] | None = None) -> Run:
     """Make network, optimiser, state and compiled functions from a config.
 
     Args:
       config: see `defaults.prior_training`.
-      on: devices to train on; all by default. Each holds the whole state.
+      on: devices to train on; by default all, of all processes. Each holds the whole
+        state.
 
     Raises:
       ValueError: if the batch cannot be split over the devices.
     """
-    mesh = devices.mesh(on)
+    mesh = devices.mesh(on or jax.devices())
     if config.train.batch_size % mesh.size:
         raise ValueError(
             f"train.batch_size must be a multiple of the {mesh.size} devices, got "
@@ -82,20 +93,21 @@ def build(config: Config, on: Sequence[Any] | None = None) -> Run:
     if donor:
         logging.info("starting from the weights of prior %s", donor)
         params = priors.transfer(priors.load(donor)[1], params)
-    params = jax.device_put(params)
     train = config.train
     tx = steps.optimiser(
         train.learning_rate, train.warmup_steps, train.n_steps, train.decay_share
     )
     objective = objectives.make(config, apply)
     step = steps.make_train_step(objective.loss, tx, train.ema_decay)
+    whole = devices.whole(mesh)
+    begin = jax.jit(lambda p: steps.init_state(p, tx, run_key), out_shardings=whole)
     return Run(
         spec=make_spec(config),
         config=config,
-        train_step=jax.jit(step, donate_argnums=0),
-        evaluate=jax.jit(objective.evaluate),
+        train_step=jax.jit(step, donate_argnums=0, out_shardings=whole),
+        evaluate=jax.jit(objective.evaluate, out_shardings=whole),
         columns=objective.columns,
-        state=devices.replicate(mesh, steps.init_state(params, tx, run_key)),
+        state=begin(params),
         mesh=mesh,
     )
 
@@ -135,7 +147,8 @@ def train(
 ) -> Path:
     """Train to `config.train.n_steps`, resuming what the workdir holds.
 
-    Where that has as many steps already, nothing is done.
+    Where that has as many steps already, nothing is done. Of several processes each
+    makes its part of every batch, and the first writes but for its checkpoints.
 
     Args:
       config: see `defaults.prior_training`.
@@ -156,17 +169,23 @@ def train(
     source = sources.make_source(config)
     followed = sources.monitored(config)
     run = build(config)
-    batch_size = config.train.batch_size
-    batches = iter(pipelines.training_dataset(source, batch_size=batch_size))
+    dataset = pipelines.training_dataset(
+        source,
+        batch_size=config.train.batch_size,
+        process=processes.index(),
+        n_processes=processes.count(),
+    )
+    batches = iter(dataset)
     monitored = {name: run.place(images) for name, images in followed.items()}
     workdir.mkdir(parents=True, exist_ok=True)
-    (workdir / "config.json").write_text(config.to_json_best_effort(indent=2))
     saves = checkpoints.Checkpoints(workdir / "checkpoints")
-    state = saves.restore(run.state, batches) or run.state
-    if int(state.step):
-        logging.info("resumed at step %d from %s", int(state.step), workdir)
-    log.forget_after(workdir / "metrics.csv", int(state.step))
     try:
+        state = saves.restore(run.state, batches) or run.state
+        if int(state.step):
+            logging.info("resumed at step %d from %s", int(state.step), workdir)
+        if processes.leads():
+            (workdir / "config.json").write_text(config.to_json_best_effort(indent=2))
+            log.forget_after(workdir / "metrics.csv", int(state.step))
         _loop(run, state, batches, monitored, saves, workdir, to)
     finally:
         saves.close()
@@ -182,11 +201,11 @@ def _loop(
     workdir: Path,
     to: console.Console,
 ) -> None:
-    train, spec = run.config.train, run.spec
+    train, spec, leads = run.config.train, run.spec, processes.leads()
     losses, started = [], time.monotonic()
     count = to.progress(train.n_steps, "step", done=int(state.step), every=30)
     for step in range(int(state.step) + 1, train.n_steps + 1):
-        state, value = run.train_step(state, run.place(next(batches)))
+        state, value = run.train_step(state, run.join(next(batches)))
         losses.append(value)
         count.update()
         if step % train.log_every == 0 or step == train.n_steps:
@@ -195,18 +214,17 @@ def _loop(
             losses = []
             if step % train.validate_every == 0 or step == train.n_steps:
                 row |= _validate(run, state, monitored)
-            log.append(workdir / "metrics.csv", row, run.columns)
+            if leads:
+                log.append(workdir / "metrics.csv", row, run.columns)
             count.tell(row, note=f"loss={row['loss']:.4f}")
-        if train.sample_every and step % train.sample_every == 0:
+        if leads and train.sample_every and step % train.sample_every == 0:
             _draw(run, state, workdir / "samples" / f"{step:07d}.png")
         if step % train.save_every == 0 or step == train.n_steps:
             # First, for where a checkpoint says that all is done, it must be there.
-            facts = spec.training | {"steps": step}
-            priors.save(
-                workdir / "prior.safetensors",
-                dataclasses.replace(spec, training=facts),
-                state.ema_params,
-            )
+            if leads:
+                facts = spec.training | {"steps": step}
+                facts = dataclasses.replace(spec, training=facts)
+                priors.save(workdir / "prior.safetensors", facts, state.ema_params)
             saves.save(state, batches)
     count.bar.close()
 
@@ -246,6 +264,7 @@ def cli() -> None:
     workdir = flags.DEFINE_string(
         "workdir", None, "Where to write; default runs/priors/<name>."
     )
+    joining = launch.define_processes()
     flags.mark_flag_as_required("config")
     talking = console.define_flags()
 
@@ -255,7 +274,8 @@ def cli() -> None:
         # orbax reports every save in a dozen lines.
         logging.getLogger("absl").setLevel(logging.WARNING)
         folder = Path(workdir.value or f"runs/priors/{config.value.name}")
-        to = talking()
+        joining()
+        to = talking() if processes.leads() else console.SILENT
         if to.quiet:
             logging.getLogger().setLevel(logging.WARNING)
         to.event("start", {"config": config.value.name, "workdir": str(folder)})
@@ -265,7 +285,8 @@ def cli() -> None:
         if before >= wanted:
             text = f"already finished: {path} has {before} steps of {wanted}\n"
         facts = {"prior": str(path), "steps_taken": max(wanted - before, 0)}
-        to.event("result", facts, text, brief=f"{path}\n")
+        if processes.leads():
+            to.event("result", facts, text, brief=f"{path}\n")
 
     launch.start(main, n_words=0)
 

@@ -64,7 +64,7 @@ LAYERS = {
     "converting/infer": {"types", "networks"},
     "converting/names": {"types", "networks"},
     "converting/presets": {"types", "networks"},
-    "running/processes": set(),
+    "processes": set(),
     "sweeping/bayesian": {"sweeps", "storage"},
     "sweeping/figures": set(),
     "devices": set(),

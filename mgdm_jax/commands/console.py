@@ -106,6 +106,9 @@ class Progress:
 TALKATIVE = Console()
 """Text and a bar."""
 
+SILENT = Console(quiet=True)
+"""Of a process whose leader tells."""
+
 
 def define_flags() -> Callable[[], Console]:
     """Define `--quiet` and `--log-format`; return what makes a console of them."""

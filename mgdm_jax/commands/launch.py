@@ -70,6 +70,27 @@ def use_cores(batch: int) -> None:
         return  # JAX has started
 
 
+def define_processes() -> Callable[[], None]:
+    """Define the flags of several processes; return what joins them, if there are."""
+    distributed = flags.DEFINE_bool(
+        "distributed", False, "Several processes, which the cluster tells of."
+    )
+    coordinator = flags.DEFINE_string(
+        "coordinator", None, "Several processes: HOST:PORT of the first."
+    )
+    n_processes = flags.DEFINE_integer("n_processes", None, "How many there are.")
+    process_id = flags.DEFINE_integer("process_id", None, "Which this is, from 0.")
+
+    def join() -> None:
+        from mgdm_jax import processes  # with JAX, which `prepare` needs not
+
+        given = (coordinator.value, n_processes.value, process_id.value)
+        if distributed.value or given != (None, None, None):
+            processes.start(*given, automatic=distributed.value)
+
+    return join
+
+
 def _cores() -> int:
     """Return the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -115,9 +115,14 @@ class PreparedSlices:
 
 
 def training_dataset(
-    source: AugmentedSlices | PreparedSlices, *, batch_size: int, prefetch: int = 8
+    source: AugmentedSlices | PreparedSlices,
+    *,
+    batch_size: int,
+    prefetch: int = 8,
+    process: int = 0,
+    n_processes: int = 1,
 ) -> grain.IterDataset:
-    """Return endless batches [b, h, w, channels] of training slices.
+    """Return endless batches [b, h, w, channels] of training slices, or parts of them.
 
     The iterator's state (`get_state`, `set_state`) resumes bit for bit.
 
@@ -125,13 +130,16 @@ def training_dataset(
       source: of single slices.
       batch_size: images a batch.
       prefetch: batches made ahead by one background thread.
+      process: of n_processes, whose parts of a batch in turn are the batch.
+      n_processes: of which batch_size is a multiple.
     """
-    return (
-        grain.MapDataset.source(source)
-        .batch(batch_size, drop_remainder=True)
-        .to_iter_dataset(
-            grain.ReadOptions(num_threads=1, prefetch_buffer_size=prefetch)
-        )
+    parts = grain.MapDataset.source(source).batch(
+        batch_size // n_processes, drop_remainder=True
+    )
+    if n_processes > 1:
+        parts = parts.slice(slice(process, None, n_processes))
+    return parts.to_iter_dataset(
+        grain.ReadOptions(num_threads=1, prefetch_buffer_size=prefetch)
     )
 
 

@@ -6,10 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from mgdm_jax import devices, reconstruction
+from mgdm_jax import devices, processes, reconstruction
 from mgdm_jax.factory import Prior, Sampler
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.running import processes
 from mgdm_jax.types import Guidance
 
 SHARE = 0.8

@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mgdm_jax import reconstruction
+from mgdm_jax import processes, reconstruction
 from mgdm_jax.commands import console
 from mgdm_jax.reconstruction import Reconstruction, SampleFn
-from mgdm_jax.running import parts, processes
+from mgdm_jax.running import parts
 from mgdm_jax.running.parts import Part, Parts
 
 GLANCE_S = 0.2

@@ -12,6 +12,7 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
+from mgdm_jax import processes
 from mgdm_jax.training.steps import TrainState
 
 DIGEST = "sha256"
@@ -22,7 +23,8 @@ class Checkpoints:
     """Keeps the newest states of one training, with the position in its data.
 
     A run that was killed while saving resumes from the save before. So does one whose
-    newest save was damaged since; that one is removed with a warning.
+    newest save was damaged since; that one is removed with a warning. Of several
+    processes all make these calls, each with its own place in the data.
 
     Args:
       folder: where they lie; made when missing.
@@ -34,7 +36,9 @@ class Checkpoints:
 
     def __init__(self, folder: str | os.PathLike, keep: int = 2):
         self._folder = Path(folder).absolute()
-        _remove_damaged(self._folder)
+        if processes.leads():
+            _remove_damaged(self._folder)
+        processes.meet()
         self._manager = ocp.CheckpointManager(
             self._folder,
             options=ocp.CheckpointManagerOptions(
@@ -56,8 +60,9 @@ class Checkpoints:
                 data=grain.checkpoint.CheckpointSave(iterator),
             ),
         )
-        saved = self._folder / f"{int(state.step)}"
-        (saved / DIGEST).write_text(_digest(saved))
+        if processes.leads():
+            saved = self._folder / f"{int(state.step)}"
+            (saved / DIGEST).write_text(_digest(saved))
 
     def restore(self, state: TrainState, iterator: Any) -> TrainState | None:
         """Return the newest state and wind the iterator, or None without any.
@@ -65,9 +70,19 @@ class Checkpoints:
         Args:
           state: gives the structure, shapes and shardings.
           iterator: grain iterator, set in place.
+
+        Raises:
+          ValueError: if it was saved by another number of processes.
         """
-        if self._manager.latest_step() is None:
+        step, count = self._manager.latest_step(), processes.count()
+        if step is None:
             return None
+        places = len([*(self._folder / f"{step}" / "data").glob("process_*.json")])
+        if places != count:
+            raise ValueError(
+                f"the checkpoints in {self._folder} are of {places} processes; go on "
+                f"with as many, not with {count}."
+            )
         abstract = jax.tree.map(ocp.tree.to_shape_dtype_struct, state)
         restored = self._manager.restore(
             None,

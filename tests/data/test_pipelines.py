@@ -37,6 +37,19 @@ def test_state_resumes_bit_for_bit(complex_brains):
         np.testing.assert_array_equal(next(resumed), batch)
 
 
+def test_parts_of_processes_are_the_batches_of_one():
+    source = pipelines.AugmentedSlices("brain", ("s1",), channels=1, seed=7)
+
+    def batches(**share):
+        made = pipelines.training_dataset(source, batch_size=4, prefetch=2, **share)
+        iterator = iter(made)
+        return [next(iterator) for _ in range(3)]
+
+    parts = [batches(process=i, n_processes=2) for i in range(2)]
+    joined = [np.concatenate(pair) for pair in zip(*parts, strict=True)]
+    np.testing.assert_array_equal(joined, batches())
+
+
 def test_records_depend_on_seed_and_index_alone():
     def source(seed):
         return pipelines.AugmentedSlices("brain", ("s1",), channels=2, seed=seed)

@@ -6,8 +6,8 @@ import pytest
 import tiny
 from test_configs import ROOT, load
 
-from mgdm_jax import factory, hyperparameters
-from mgdm_jax.running import batch_sizes, processes
+from mgdm_jax import factory, hyperparameters, processes
+from mgdm_jax.running import batch_sizes
 
 MB = 2**20
 

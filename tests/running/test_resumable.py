@@ -15,10 +15,10 @@ import pytest
 import tiny
 from test_configs import ROOT, load
 
-from mgdm_jax import reconstruction, run
+from mgdm_jax import processes, reconstruction, run
 from mgdm_jax.commands.console import Console
 from mgdm_jax.data import hdf5
-from mgdm_jax.running import batch_sizes, parts, processes, resumable
+from mgdm_jax.running import batch_sizes, parts, resumable
 from mgdm_jax.types import StepInfo
 
 SIZE, N_IMAGES = 32, 3

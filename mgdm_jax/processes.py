@@ -1,9 +1,8 @@
-"""Several processes of one run, on one host or many: who leads, and what is whose."""
+"""Several processes of one command, on one host or many: who leads, what is whose."""
 
-import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 import jax
@@ -45,13 +44,13 @@ def start(
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"the processes cannot be joined: {reason}") from error
+    _keep_stdout_to_ourselves()
 
 
 def meet() -> None:
     """Wait for all; where they come to at the same time, see `resumable`."""
     if count() > 1:
-        with _nothing_on_stdout():
-            multihost_utils.sync_global_devices("mgdm_jax")
+        multihost_utils.sync_global_devices("mgdm_jax")
 
 
 def count() -> int:
@@ -60,8 +59,13 @@ def count() -> int:
 
 
 def index() -> int:
-    """Return which of them this is; 0 leads: it merges and tells."""
+    """Return which of them this is, from 0."""
     return jax.process_index()
+
+
+def leads() -> bool:
+    """Return whether this is the one that writes and tells."""
+    return index() == 0
 
 
 def share(jobs: Sequence[_T]) -> Sequence[_T]:
@@ -69,14 +73,9 @@ def share(jobs: Sequence[_T]) -> Sequence[_T]:
     return jobs[index() :: count()]
 
 
-@contextlib.contextmanager
-def _nothing_on_stdout() -> Iterator[None]:
+def _keep_stdout_to_ourselves() -> None:
     """Let what libraries tell go to stderr: gloo counts its peers on stdout."""
     sys.stdout.flush()
-    kept = os.dup(1)
+    encoding = sys.stdout.encoding
+    sys.stdout = os.fdopen(os.dup(1), "w", buffering=1, encoding=encoding)
     os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
