@@ -47,6 +47,9 @@ experiments-smoke: $(VENV)/test.stamp
 		--config configs/mri_brats.py:smoke --nfe=3 --factors=1 --etas=1 --out=$$out \
 		--config.prior.path=experiments/weights/brain_t1_held_back.safetensors \
 		--rows='from T/2,second order'; \
+	$(BIN)/python -m experiments.gradient_tuning --subject=itk_mprage --slices=1 \
+		--config configs/mri_brats.py:smoke --steps=2 --seconds=0 --out=$$out \
+		--config.prior.path=experiments/weights/brain_t1_held_back.safetensors; \
 	$(BIN)/python -m experiments.calibration_curves $$tiny --out=$$out \
 		--config configs/mri_brats.py:smoke --n_samples=2 --rows=mgdm,pigdm; \
 	$(BIN)/python -m experiments.gaussian_posterior --n_truths=2 --n_samples=4 \

@@ -35,9 +35,13 @@ def inner(a: Array, b: Array) -> Array:
 
 def norm(a: Array) -> Array:
     """Return √⟨a, a⟩; its derivative at zero is zero."""
-    squared = inner(a, a)
-    positive = squared > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+    return root(inner(a, a))
+
+
+def root(value: Array) -> Array:
+    """Return √value, 0 for a negative one; its derivative there, and at 0, is 0."""
+    positive = value > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, value, 1.0)), 0.0)
 
 
 def unit_noise(key: Array, like: Array) -> Array:

@@ -7,6 +7,7 @@ https://arxiv.org/abs/2010.02502, eq. 12 and 16.
 import jax
 import jax.numpy as jnp
 
+from mgdm_jax.operators import linalg
 from mgdm_jax.samplers import loop
 from mgdm_jax.types import Array, Estimate, Guidance, Problem, StepFn, StepInfo
 
@@ -36,7 +37,7 @@ def coefficients(
             c1 = eta * jnp.sqrt(ratio * (1.0 - alpha_bar / alpha_bar_next))
         case _:
             raise ValueError(f"noise must be ddnm or ddim, got {noise!r}.")
-    return c1, jnp.sqrt(jnp.maximum(variance - c1**2, 0.0))
+    return c1, linalg.root(variance - c1**2)
 
 
 def update(

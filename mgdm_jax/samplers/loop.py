@@ -69,6 +69,7 @@ def sample(
     centre: float = 0.0,
     from_baseline: bool = False,
     n_kept: int = 0,
+    rematerialise: bool = False,
 ) -> tuple[Array, StepInfo]:
     """Sample one image; jit and vmap it as you like.
 
@@ -87,6 +88,8 @@ def sample(
         time (static): CCDF (Chung et al., "Come-Closer-Diffuse-Faster", 2021,
         https://arxiv.org/abs/2112.05146) on a grid that starts late.
       n_kept: steps whose x0_hat is returned as well (static), see `kept_steps`.
+      rematerialise: compute every step again on the way back (static): gradients
+        through the sampler, of ζ say, then hold one step in memory, not the loop.
 
     Returns:
       The image, operator units, and the diagnostics of every step [k].
@@ -110,6 +113,8 @@ def sample(
         frames = keep(frames, row, estimate.x0_hat)
         return (x_s, info.x0_bar, frames), info._replace(x0_bar=None)
 
+    if rematerialise:
+        body = jax.checkpoint(body, prevent_cse=False)  # a scan's body has no twin
     start = (x_start, x_start, no_frames(n_steps, n_kept, x_start))
     (image, _, frames), info = jax.lax.scan(body, start, (keys, grid, rows))
     return image, info._replace(x0_hat=frames)
