@@ -49,7 +49,9 @@ experiments-smoke: $(VENV)/test.stamp
 		--rows='from T/2,second order'; \
 	$(BIN)/python -m experiments.gradient_tuning --subject=itk_mprage --slices=1 \
 		--config configs/mri_brats.py:smoke --steps=2 --seconds=0 --out=$$out \
-		--config.prior.path=experiments/weights/brain_t1_held_back.safetensors; \
+		--config.prior.path=$$($(BIN)/python -c "import pathlib; \
+		from experiments import tiny_prior as t; \
+		print(t.write(pathlib.Path('$$out')))"); \
 	$(BIN)/python -m experiments.calibration_curves $$tiny --out=$$out \
 		--config configs/mri_brats.py:smoke --n_samples=2 --rows=mgdm,pigdm; \
 	$(BIN)/python -m experiments.gaussian_posterior --n_truths=2 --n_samples=4 \

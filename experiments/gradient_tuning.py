@@ -62,9 +62,10 @@ class Ledger:
         Raises:
           OutOfTimeError: if there is no time for another.
         """
+        now = time.monotonic()
         if not self.entries:  # compilation was in it
-            self._started = time.monotonic()
-        seconds = time.monotonic() - self._started
+            self._started = now
+        seconds = now - self._started
         self.entries.append((seconds, psnr))
         told = ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
         print(f"{self.name} {seconds:.0f} s: {psnr:.2f} dB at {told}", flush=True)
@@ -84,8 +85,9 @@ def numbers_of(free: Any) -> Guidance:
 
 def free_of(numbers: dict[str, float]) -> Any:
     """Return the unconstrained variables of numbers."""
-    values = {name: jnp.log(numbers[name]) for name in ("zeta", "lam", "rho")}
-    return values | {"eta": jnp.log(numbers["eta"] / (1 - numbers["eta"]))}
+    exact = {name: jnp.float32(value) for name, value in numbers.items()}
+    free = {name: jnp.log(exact[name]) for name in ("zeta", "lam", "rho")}
+    return free | {"eta": jax.scipy.special.logit(exact["eta"])}
 
 
 def objective(config: Config) -> Callable[[Any], tuple]:

@@ -3,9 +3,10 @@
 Complex MRI at 4x of noise. The network is deepinv's `DiffUNet` (the ADM network of 93.6
 million parameters) with random weights, and ours is converted from it. All in one
 process, alternating; before that, without fresh noise, our images are checked against
-eager PyTorch's. Wants PyTorch and deepinv: `make parity` installs them.
+eager PyTorch's. Wants PyTorch and deepinv: `make parity` installs them. A batch is
+split over our devices, as `run` splits it: on a CPU, one for each core.
 
-    python -m experiments.benchmarks.against_torch --rounds=3
+    JAX_NUM_CPU_DEVICES=2 python -m experiments.benchmarks.against_torch --rounds=3
 """
 
 import statistics
@@ -20,7 +21,7 @@ import numpy as np
 from absl import app, flags
 
 from experiments.benchmarks import timing, untrained
-from mgdm_jax import convert, factory, priors
+from mgdm_jax import convert, devices, factory, priors
 from mgdm_jax.samplers import dps, mgdm
 from mgdm_jax.types import Array, Guidance, Problem
 
@@ -71,8 +72,10 @@ def measured(prior: factory.Prior, n: int) -> tuple[Problem, np.ndarray]:
 def ours(prior: factory.Prior, module, problem: Problem, keys: Array) -> Callable:
     """Return η -> our images [n, h, w, 2], compiled."""
     sampler = factory.make_sampler(prior, module.make_step(), prior.grid(_STEPS.value))
-    axes = Problem(None, 0, None)  # type: ignore[arg-type]
-    run = jax.jit(jax.vmap(sampler, in_axes=(0, None, axes, None)))
+    in_axes = (0, None, Problem(None, 0, None), None)  # type: ignore[arg-type]
+    mesh = devices.mesh(at_most=len(keys))
+    batched = jax.vmap(sampler, in_axes=in_axes)
+    run = jax.jit(devices.per_device(mesh, batched, in_axes))
 
     def images(eta: float) -> Array:
         numbers = Guidance.of(zeta=ZETA, lam=LAM, rho=RHO, eta=eta)
