@@ -107,7 +107,7 @@ def spectral(operator: Any) -> Any:
             return sense.with_row_spectrum(operator)
         case radon.ParallelBeam() if operator.n_rows <= spectrum.MAX_DUAL_ROWS:
             return radon.with_dual_spectrum(operator, spectrum.default_cache_dir())
-        case radon.ParallelBeam() if harmonics.evenly_spread(
+        case radon.ParallelBeam(is_stored=True) if harmonics.evenly_spread(
             np.asarray(operator.directions)
         ):
             return radon.with_harmonics(operator, spectrum.default_cache_dir())

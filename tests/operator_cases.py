@@ -88,6 +88,7 @@ SPECTRAL = {
 WITHOUT_SPECTRUM = {
     "coils": lambda: multi_coil(spectrum=False),
     "ct": lambda: radon.parallel_beam([0.0, 50.0, 110.0], 6),
+    "rotation": lambda: radon.parallel_beam([0.0, 50.0, 110.0], 7, stored=False),
     "harmonics": harmonics,
     "views": lambda: sparse_views.sparse_views(3, 6, n_full=6),
 }

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from mgdm_jax.defaults import Config
-from mgdm_jax.operators import fourier, radon
+from mgdm_jax.operators import ell, fourier, radon
 from mgdm_jax.types import Problem
 
 
@@ -23,12 +23,12 @@ def problem_of(config: Config, image_shape: tuple[int, ...]) -> Problem:
         return Problem(operator, abstract((size, size), jnp.complex64), abstract(()))
     n_views, n_rows = config.task.n_views, config.task.n_views * size
 
-    def ell(*shape: int) -> radon.Ell:
-        return radon.Ell(abstract(shape, jnp.int32), abstract(shape))
+    def weights(*shape: int) -> ell.Ell:
+        return ell.Ell(abstract(shape, jnp.int32), abstract(shape))
 
     operator = radon.ParallelBeam(
-        rows=ell(3 * size, n_rows),
-        columns=ell(3 * n_views, size**2),
+        rows=weights(3 * size, n_rows),
+        columns=weights(3 * n_views, size**2),
         directions=abstract((n_views, 2)),
         scale=abstract(()),
         size=size,

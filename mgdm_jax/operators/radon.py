@@ -10,7 +10,6 @@ Shapes: images [h, h] float32; sinograms [v, d] float32 with d = h detectors.
 
 import dataclasses
 import os
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,46 +17,20 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike
 
-from mgdm_jax.operators import fourier, harmonics, projection, spectrum
+from mgdm_jax.operators import (
+    ell,
+    fourier,
+    harmonics,
+    projection,
+    rotation,
+    spectrum,
+)
 from mgdm_jax.types import Array, SpectralGain
 
+MAX_STORED = 10**8
+"""Weights that are held, roughly counted; Aᵀ's as well, 1.6 GB in all."""
+
 _HIGHEST = jax.lax.Precision.HIGHEST
-
-
-class Ell(NamedTuple):
-    """A sparse matrix, every row padded to k entries (weight 0), entries first.
-
-    Attributes:
-      index: [k, rows] int32, columns.
-      weight: [k, rows] float32.
-    """
-
-    index: Array
-    weight: Array
-
-    def matvec(self, x: Array) -> Array:
-        """Return M x [rows] for x [columns]; gathers only.
-
-        XLA's CPU backend writes the gathered [k, rows] out before it sums; adding one
-        entry of every row at a time is up to twice as fast, ten times under `vmap`.
-        """
-        x = jnp.asarray(x)
-        return jax.lax.platform_dependent(
-            self.index, self.weight, x, cpu=_sum_in_turn, default=_sum_at_once
-        )
-
-
-def _sum_at_once(index: Array, weight: Array, x: Array) -> Array:
-    return (weight * x.at[index].get(mode="promise_in_bounds")).sum(0)
-
-
-def _sum_in_turn(index: Array, weight: Array, x: Array) -> Array:
-    def add(total: Array, entry: tuple[Array, Array]) -> tuple[Array, None]:
-        i, w = entry
-        return total + w * x.at[i].get(mode="promise_in_bounds"), None
-
-    total = jnp.zeros(index.shape[1:], weight.dtype)
-    return jax.lax.scan(add, total, (index, weight))[0]
 
 
 @jax.tree_util.register_dataclass
@@ -79,8 +52,8 @@ class ParallelBeam:
       harmonics: of AAᵀ, roughly (see `harmonics`), to precondition with, or None.
     """
 
-    rows: Ell
-    columns: Ell
+    rows: ell.Ell | rotation.Rows
+    columns: ell.Ell | rotation.Columns
     directions: Array
     scale: Array
     size: int = dataclasses.field(metadata={"static": True})
@@ -97,6 +70,11 @@ class ParallelBeam:
     def n_rows(self) -> int:
         """Views times detectors."""
         return self.directions.shape[-2] * self.size
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether weights are held, or computed where they are used."""
+        return isinstance(self.rows, ell.Ell)
 
     @property
     def has_spectrum(self) -> bool:
@@ -137,15 +115,19 @@ class ParallelBeam:
         return self.adjoint(jnp.matmul(u, coefficients, precision=_HIGHEST))
 
 
-def parallel_beam(angles_deg: ArrayLike, size: int) -> ParallelBeam:
+def parallel_beam(
+    angles_deg: ArrayLike, size: int, *, stored: bool | None = None
+) -> ParallelBeam:
     """Return the projector of a size × size image, without a dual spectrum.
 
-    Holds about 16 bytes per non-zero, some 3 · size² · views of them. Under 1 s for
-    23 views at 160.
+    Under 1 s for 23 views at 160.
 
     Args:
       angles_deg: [v] projection angles in degrees, scikit-image's `theta`.
       size: image side and number of detectors.
+      stored: whether to hold the weights, about 16 bytes a non-zero, some 3 · size² ·
+        views of them, or to compute them where they are used, see `rotation`: slower,
+        and no harmonics. By default up to `MAX_STORED` are held.
 
     Raises:
       ValueError: if `angles_deg` is no vector of finite numbers or `size` < 2.
@@ -158,17 +140,22 @@ def parallel_beam(angles_deg: ArrayLike, size: int) -> ParallelBeam:
     if size < 2:
         raise ValueError(f"size must be at least 2, got {size}.")
     angles = np.deg2rad(angles)
-    matrix = projection.matrix(angles, size)
-    scale = projection.spectral_norm(matrix)
-    matrix = scipy.sparse.csr_array(matrix / scale, dtype=np.float32)
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    return ParallelBeam(
-        rows=_to_ell(matrix),
-        columns=_to_ell(scipy.sparse.csr_array(matrix.T)),
-        directions=jnp.asarray(directions, jnp.float32),
-        scale=jnp.float32(scale),
-        size=size,
-    )
+    directions = jnp.asarray(directions, jnp.float32)
+    if stored is None:
+        stored = 3 * size**2 * len(angles) <= MAX_STORED
+    if stored:
+        matrix = projection.matrix(angles, size)
+        norm = projection.spectral_norm(matrix)
+        matrix = scipy.sparse.csr_array(matrix / norm, dtype=np.float32)
+        rows = ell.from_sparse(matrix)
+        columns = ell.from_sparse(scipy.sparse.csr_array(matrix.T))
+        scale = jnp.float32(norm)
+    else:
+        scale = rotation.norm(rotation.Views(directions, jnp.float32(1), size))
+        views = rotation.Views(directions, scale, size)
+        rows, columns = rotation.Rows(views), rotation.Columns(views)
+    return ParallelBeam(rows, columns, directions, scale, size)
 
 
 def with_dual_spectrum(
@@ -211,20 +198,15 @@ def with_harmonics(
 
 def to_sparse(op: ParallelBeam) -> scipy.sparse.csr_array:
     """Return A, float32 [v · d, h · h], as a SciPy CSR array."""
+    if isinstance(op.rows, rotation.Rows):
+        cosine, sine = np.asarray(op.directions, np.float64).T
+        matrix = projection.matrix(np.arctan2(sine, cosine), op.size)
+        return scipy.sparse.csr_array(matrix / float(op.scale), dtype=np.float32)
     index, weight = np.asarray(op.rows.index).T, np.asarray(op.rows.weight).T
     kept = weight != 0
     starts = np.concatenate([[0], np.cumsum(kept.sum(1))])
     shape = (len(index), op.size**2)
     return scipy.sparse.csr_array((weight[kept], index[kept], starts), shape=shape)
-
-
-def _to_ell(matrix: scipy.sparse.csr_array) -> Ell:
-    counts = np.diff(matrix.indptr)
-    kept = np.arange(counts.max())[None] < counts[:, None]
-    index = np.zeros(kept.shape, np.int32)
-    weight = np.zeros(kept.shape, np.float32)
-    index[kept], weight[kept] = matrix.indices, matrix.data
-    return Ell(jnp.asarray(index.T), jnp.asarray(weight.T))
 
 
 def fbp(op: ParallelBeam, measurement: Array) -> Array:

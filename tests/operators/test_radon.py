@@ -127,3 +127,39 @@ def test_without_spectrum_names_cg():
 def test_constructor_refuses(angles, size, message):
     with pytest.raises(ValueError, match=message):
         radon.parallel_beam(angles, size)
+
+
+@pytest.mark.parametrize("size", [7, 12, 33])
+def test_computed_weights_are_the_stored_ones(size, key, monkeypatch):
+    angles = [0.0, 20.0, 45.0, 67.3, 90.0, 120.0, 179.5]
+    stored = radon.parallel_beam(angles, size)
+    monkeypatch.setattr(radon, "MAX_STORED", 3 * size**2 * len(angles) - 1)
+    computed = radon.parallel_beam(angles, size)
+    assert stored.is_stored and not computed.is_stored
+    assert float(computed.scale) == pytest.approx(float(stored.scale), rel=1e-5)
+    matrices = [helpers.dense_matrix(op) for op in (stored, computed)]
+    np.testing.assert_allclose(*matrices, atol=2e-6)
+    backs = [jax.jit(op.adjoint) for op in (stored, computed)]
+    rays = jnp.eye(stored.n_rows).reshape(-1, len(angles), size)
+    images = [np.asarray(jax.vmap(back)(rays)) for back in backs]
+    np.testing.assert_allclose(*images, atol=2e-6)
+    sparse = radon.to_sparse(computed).toarray()
+    np.testing.assert_allclose(sparse, matrices[0], atol=2e-6)
+    y = helpers.random_measurement(stored, key)
+    np.testing.assert_allclose(
+        radon.fbp(computed, y), radon.fbp(stored, y), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_computed_weights_take_the_memory_of_one_image():
+    """Not of the views: the program of ten times as many works in no more."""
+    taken = []
+    for n_views in (10, 100):
+        op = radon.parallel_beam(views(n_views), 64, stored=False)
+        program = jax.jit(lambda op, x: op.adjoint(op.forward(x)))
+        account = program.lower(op, jnp.zeros((64, 64))).compile().memory_analysis()
+        taken.append(account.temp_size_in_bytes)
+    sinogram = 4 * 90 * 64
+    assert taken[1] - taken[0] < 4 * sinogram
+    weights = 16 * 3 * 64**2 * 100
+    assert taken[1] < weights / 10
