@@ -2,8 +2,9 @@
 
 On the validation subject, from the same start: Adam on the numbers' logarithms (the
 logit of η), the gradient of the mean PSNR taken through the whole scan, whose steps are
-computed again on the way back; and `ascent.descend`, coordinate by coordinate. Both run
-until the time is spent, compilation aside. Prints what each has reached by when.
+computed again on the way back; and `ascent`, coordinate by coordinate. Each until the
+time is spent, compilation aside, or nothing is left to try. Prints what each has
+reached by when.
 
     python -m experiments.gradient_tuning --config configs/mri_brats.py \
         --subject itk_mprage \
@@ -116,16 +117,18 @@ def by_gradients(config: Config, ledger: Ledger) -> None:
     """Go uphill by Adam until the time is spent."""
     evaluate, adam = objective(config), optax.adam(_RATE.value)
     free = free_of(START)
-    state = adam.init(free)
+    before, state = free, adam.init(free)
     while True:
         psnr, gradient = evaluate(free)
         numbers = numbers_of(free)._asdict()
         ledger.note({k: float(v) for k, v in numbers.items()}, float(psnr))
-        # One that is not finite moves nothing.
-        finite = jnp.isfinite(jnp.stack(jax.tree.leaves(gradient))).all()
-        downhill = jax.tree.map(lambda v, f=finite: jnp.where(f, -v, 0.0), gradient)
-        updates, state = adam.update(downhill, state)
-        free = optax.apply_updates(free, updates)
+        if jnp.isfinite(jnp.stack(jax.tree.leaves((psnr, gradient)))).all():
+            before, downhill = free, jax.tree.map(jnp.negative, gradient)
+            updates, state = adam.update(downhill, state)
+            free = optax.apply_updates(free, updates)
+        else:  # half the way back, and slowly from there
+            free = jax.tree.map(lambda a, b: (a + b) / 2, before, free)
+            state = adam.init(free)
 
 
 def by_candidates(config: Config, ledger: Ledger) -> None:
@@ -149,6 +152,8 @@ def main(argv: list[str]) -> None:
     """Print and write the table: PSNR reached over time."""
     del argv
     config = copy.deepcopy(_CONFIG.value).unlock()
+    if config.method != "mgdm" or config.task.kind == "ct":
+        sys.exit("error: gradients are those of mgdm on MRI; give such a --config.")
     try:
         validation.check_held_back(config.prior.path, _SUBJECT.value)
     except ValueError as error:

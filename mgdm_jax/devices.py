@@ -96,8 +96,16 @@ def taken(program: Any) -> int:
     """Return the bytes of a compiled program on each device, by XLA's own account.
 
     Its arguments, results and what it works in.
+
+    Raises:
+      ValueError: if the device's compiler gives no account.
     """
     found = program.memory_analysis()
+    if found is None:
+        raise ValueError(
+            f"{jax.default_backend()} gives no account of a program's memory; say how "
+            "much to take at once by sampler.batch_size and sweep.batch_size."
+        )
     return (
         found.argument_size_in_bytes
         + found.output_size_in_bytes

@@ -1,11 +1,13 @@
 """Several processes of one command, on one host or many: who leads, what is whose."""
 
+import hashlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import TypeVar
 
 import jax
+import numpy as np
 from jax.experimental import multihost_utils
 
 _T = TypeVar("_T")
@@ -48,9 +50,22 @@ def start(
 
 
 def meet() -> None:
-    """Wait for all; where they come to at the same time, see `resumable`."""
+    """Wait for all.
+
+    The first meeting must be one that all come to at about the same time, see
+    `resumable`; once they know each other, the others wait.
+    """
     if count() > 1:
         multihost_utils.sync_global_devices("mgdm_jax")
+
+
+def agree(facts: str) -> bool:
+    """Return whether all give the same facts; waits for all."""
+    if count() == 1:
+        return True
+    digest = np.frombuffer(hashlib.sha256(facts.encode()).digest(), np.uint8)
+    gathered = np.asarray(multihost_utils.process_allgather(digest))
+    return bool((gathered == gathered[0]).all())
 
 
 def count() -> int:
@@ -76,6 +91,9 @@ def share(jobs: Sequence[_T]) -> Sequence[_T]:
 def _keep_stdout_to_ourselves() -> None:
     """Let what libraries tell go to stderr: gloo counts its peers on stdout."""
     sys.stdout.flush()
-    encoding = sys.stdout.encoding
-    sys.stdout = os.fdopen(os.dup(1), "w", buffering=1, encoding=encoding)
+    before = sys.stdout
+    kept = os.dup(1)
+    sys.stdout = os.fdopen(
+        kept, "w", buffering=1, encoding=before.encoding, errors=before.errors
+    )
     os.dup2(2, 1)

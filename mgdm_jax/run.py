@@ -59,7 +59,7 @@ def run(
       ValueError: with one line, for input that cannot be used; nothing is written.
     """
     _check_folder(workdir)
-    if processes.index() == 0:
+    if processes.leads():
         parts.forget_notes(workdir)
     processes.meet()
     ranges.check(config)
@@ -79,7 +79,7 @@ def run(
         return reconstruction.by_batch(*args), reconstruction.batches(len(keys), stride)
 
     parts.check(workdir, facts)
-    if processes.index() != 0:
+    if not processes.leads():
         resumable.contribute(work, workdir)
         return {}
 

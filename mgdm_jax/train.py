@@ -39,6 +39,7 @@ from mgdm_jax.training import (
     log,
     objectives,
     sources,
+    specs,
     steps,
     unconditional,
 )
@@ -77,9 +78,15 @@ def build(config: Config, on: Sequence[Any] | None = None) -> Run:
         state.
 
     Raises:
-      ValueError: if the batch cannot be split over the devices.
+      ValueError: if the batch cannot be split over the devices, or processes have more
+        of them than others.
     """
     mesh = devices.mesh(on or jax.devices())
+    if not on and mesh.size != processes.count() * len(jax.local_devices()):
+        raise ValueError(
+            f"processes must have as many devices each, got {mesh.size} of "
+            f"{processes.count()} processes, {len(jax.local_devices())} of this one."
+        )
     if config.train.batch_size % mesh.size:
         raise ValueError(
             f"train.batch_size must be a multiple of the {mesh.size} devices, got "
@@ -89,7 +96,7 @@ def build(config: Config, on: Sequence[Any] | None = None) -> Run:
     init_key, run_key = jax.random.split(jax.random.key(config.train.seed))
     apply = unet.make_apply(network)
     params = unet.initialise(network, init_key)
-    donor = _donor(config)
+    donor = specs.donor(config)
     if donor:
         logging.info("starting from the weights of prior %s", donor)
         params = priors.transfer(priors.load(donor)[1], params)
@@ -102,43 +109,13 @@ def build(config: Config, on: Sequence[Any] | None = None) -> Run:
     whole = devices.whole(mesh)
     begin = jax.jit(lambda p: steps.init_state(p, tx, run_key), out_shardings=whole)
     return Run(
-        spec=make_spec(config),
+        spec=specs.make(config),
         config=config,
         train_step=jax.jit(step, donate_argnums=0, out_shardings=whole),
         evaluate=jax.jit(objective.evaluate, out_shardings=whole),
         columns=objective.columns,
         state=begin(params),
         mesh=mesh,
-    )
-
-
-def _donor(config: Config) -> str:
-    """Return the prior to start from: "auto" is the shipped one of the same name."""
-    if config.init != "auto":
-        return config.init
-    return config.name if config.name in priors.shipped() else ""
-
-
-def make_spec(config: Config) -> priors.PriorSpec:
-    """Return the facts that travel with the weights."""
-    data = config.data
-    drawn_from = Path(data.path).name if data.path else data.subjects
-    donor = _donor(config)
-    before = priors.met(priors.load(donor)[0]) if donor else []
-    met = ",".join(sorted({*drawn_from.split(","), *before}))
-    facts = {"subjects": drawn_from, "met": met, "started_from": donor}
-    if config.loss.prediction == "image":
-        facts["task"] = config.task.to_dict()
-    return priors.PriorSpec(
-        name=config.name,
-        network=config.network.to_dict(),
-        prediction=config.loss.prediction,
-        schedule=config.loss.schedule,
-        scale=config.units.scale,
-        offset=config.units.offset,
-        low=config.units.low,
-        high=config.units.high,
-        training=facts,
     )
 
 
@@ -164,7 +141,13 @@ def train(
     """
     ranges.check_training(config)
     prior = workdir / "prior.safetensors"
-    if checkpoints.newest_step(workdir / "checkpoints") >= config.train.n_steps:
+    newest = checkpoints.newest_step(workdir / "checkpoints")
+    if not processes.agree(f"{newest} {config}"):
+        raise ValueError(
+            f"the processes differ in their configuration, or in what {workdir} holds; "
+            "start all with the same flags, in a --workdir that all can reach."
+        )
+    if newest >= config.train.n_steps:
         return prior
     source = sources.make_source(config)
     followed = sources.monitored(config)

@@ -117,7 +117,7 @@ def alone(config, row):
     )
 
 
-def test_fewer_at_once_where_more_would_pass_the_bound(config, tmp_path):
+def test_fewer_at_once_where_more_would_pass_the_bound(config, tmp_path, monkeypatch):
     """XLA's own account of the program that runs stays under `sweep.memory`."""
     want = sweep_into(config, tmp_path / "free")
     made = setup.make(config, tmp_path / "bound")
@@ -131,7 +131,16 @@ def test_fewer_at_once_where_more_would_pass_the_bound(config, tmp_path):
     assert one < two < four and two - one > 2 * image
     config.sweep.memory = (two + four) / 2
     assert setup.at_once(setup.make(config, tmp_path / "bound"), 4) == 2
-    rows = sweep_into(config, tmp_path / "bound")
+    sizes, make = [], evaluation.make
+    with monkeypatch.context() as patch:
+
+        def spied(*arguments, **named):
+            sizes.append(named["n_candidates"])
+            return make(*arguments, **named)
+
+        patch.setattr(evaluation, "make", spied)
+        rows = sweep_into(config, tmp_path / "bound")
+    assert sizes == [1, 4, 2, 2]  # looked at, looked at, fits, runs
     assert [row.key for row in rows] == [row.key for row in want]
     np.testing.assert_allclose(rows, want, rtol=1e-4)
     config.sweep.memory = four

@@ -15,7 +15,7 @@ import tiny
 
 from mgdm_jax import defaults, priors, train
 from mgdm_jax.data import pipelines
-from mgdm_jax.training import checkpoints, log, sources, steps
+from mgdm_jax.training import checkpoints, log, sources, specs, steps
 
 
 def tiny_config():
@@ -181,7 +181,7 @@ def test_a_prior_remembers_whom_its_donor_met(tmp_path):
     config = tiny_config()
     donor = tiny.write_prior(tmp_path, training={"subjects": "s1,s1,mni152"})
     config.init, config.data.subjects = donor, "itk_mprage"
-    spec = train.make_spec(config)
+    spec = specs.make(config)
     assert spec.training["subjects"] == "itk_mprage"
     assert priors.met(spec) == ["itk_mprage", "mni152", "s1"]
 

@@ -4,11 +4,12 @@ Complex MRI at 4x of noise. The network is deepinv's `DiffUNet` (the ADM network
 million parameters) with random weights, and ours is converted from it. All in one
 process, alternating; before that, without fresh noise, our images are checked against
 eager PyTorch's. Wants PyTorch and deepinv: `make parity` installs them. A batch is
-split over our devices, as `run` splits it: on a CPU, one for each core.
+split over our devices, as `run` splits it.
 
     JAX_NUM_CPU_DEVICES=2 python -m experiments.benchmarks.against_torch --rounds=3
 """
 
+import math
 import statistics
 import sys
 import tempfile
@@ -73,13 +74,14 @@ def ours(prior: factory.Prior, module, problem: Problem, keys: Array) -> Callabl
     """Return η -> our images [n, h, w, 2], compiled."""
     sampler = factory.make_sampler(prior, module.make_step(), prior.grid(_STEPS.value))
     in_axes = (0, None, Problem(None, 0, None), None)  # type: ignore[arg-type]
-    mesh = devices.mesh(at_most=len(keys))
+    mesh = devices.mesh(at_most=math.gcd(len(keys), len(jax.local_devices())))
+    params = devices.replicate(mesh, prior.params)
     batched = jax.vmap(sampler, in_axes=in_axes)
     run = jax.jit(devices.per_device(mesh, batched, in_axes))
 
     def images(eta: float) -> Array:
         numbers = Guidance.of(zeta=ZETA, lam=LAM, rho=RHO, eta=eta)
-        return run(keys, prior.params, problem, numbers)[0]
+        return run(keys, params, problem, numbers)[0]
 
     return images
 

@@ -89,7 +89,8 @@ def sample(
         https://arxiv.org/abs/2112.05146) on a grid that starts late.
       n_kept: steps whose x0_hat is returned as well (static), see `kept_steps`.
       rematerialise: compute every step again on the way back (static): gradients
-        through the sampler, of ζ say, then hold one step in memory, not the loop.
+        through the sampler, of ζ say, then hold what one step works in and x_t of all,
+        not what all steps work in.
 
     Returns:
       The image, operator units, and the diagnostics of every step [k].

@@ -16,7 +16,7 @@ needed: the correction is Aᴴ g(AAᴴ)(y - A x0_hat), the noise Aᴴ q(AAᴴ) A
 import jax
 import jax.numpy as jnp
 
-from mgdm_jax.operators import spectrum
+from mgdm_jax.operators import linalg, spectrum
 from mgdm_jax.samplers import ddim
 from mgdm_jax.types import Array, Estimate, Problem, SpectralGain
 
@@ -81,7 +81,7 @@ def gains(
 
     def correct(s2: Array) -> Array:
         reach = level * jnp.sqrt(s2)
-        share = reach * jnp.sqrt(1.0 - eta**2) / jnp.where(noise > 0, noise, 1.0)
+        share = reach * linalg.root(1.0 - eta**2) / jnp.where(noise > 0, noise, 1.0)
         return jnp.where(reach >= noise, eta_b, share) * inverse(s2)
 
     def spread(s2: Array) -> Array:

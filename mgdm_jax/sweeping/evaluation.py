@@ -40,7 +40,7 @@ class Evaluator:
     Attributes:
       program: see `compiled`.
       keys: of the images [n].
-      params: on every device.
+      params: on every device of the table.
       measurements: n problems.
       held_out: n problems to judge by, or None.
       references: [n, …image], NaN where there are none.

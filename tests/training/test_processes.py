@@ -1,12 +1,15 @@
 """Two processes of two devices each, killed and resumed, train as one device does."""
 
 import csv
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from subprocess import PIPE
 
 import jax
 import numpy as np
@@ -57,31 +60,60 @@ def config():
     return made
 
 
-def start_two(workdir, last=0):
-    """Return exit codes and stdout of both; the first dies after step `last`."""
+def start_two(words_of, folder):
+    """Return exit codes and stdout of both.
+
+    Args:
+      words_of: (coordinator, index) -> words after `python`.
+      folder: for what they write to stderr.
+    """
     with socket.socket() as free:
         free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+        coordinator = f"localhost:{free.getsockname()[1]}"
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": "2",
         "PYTHONPATH": f"{TESTS.parent}:{TESTS}:{TESTS / 'training'}",
     }
-    words = ["-c", PROGRAM, str(workdir), f"localhost:{port}"]
-    started = [
-        subprocess.Popen(
-            [sys.executable, *words, str(index), str(last)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for index in range(2)
-    ]
-    told = [process.communicate(timeout=1200) for process in started]
-    codes = [process.returncode for process in started]
-    assert last or codes == [0, 0], told
-    return codes, [out for out, _ in told]
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)  # half-written by the other
+    started = []
+    for index in range(2):
+        with (folder / f"err{index}").open("w") as err:
+            words = [sys.executable, *words_of(coordinator, index)]
+            started.append(
+                subprocess.Popen(words, env=environment, stdout=PIPE, stderr=err)
+            )
+    try:
+        told = [process.communicate(timeout=600)[0].decode() for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    return [process.returncode for process in started], told
+
+
+def train_two(workdir, last=0):
+    """Train in a workdir; the first dies after step `last`."""
+
+    def words(coordinator, index):
+        return ["-c", PROGRAM, workdir, coordinator, str(index), str(last)]
+
+    return start_two(words, workdir.parent)
+
+
+def command_two(workdir, *more, steps=(4, 4)):
+    """Run the command; each is told of so many steps."""
+    path = workdir.parent / "cfg.py"
+    path.write_text("import test_processes\nget_config = test_processes.config\n")
+
+    def words(coordinator, index):
+        return [
+            *("-m", "mgdm_jax.train", f"--config={path}", f"--workdir={workdir}"),
+            *(f"--coordinator={coordinator}", "--n-processes=2"),
+            *(f"--process-id={index}", f"--config.train.n_steps={steps[index]}", *more),
+        ]
+
+    codes, told = start_two(words, workdir.parent)
+    return codes, told, [(workdir.parent / f"err{i}").read_text() for i in range(2)]
 
 
 def losses(workdir):
@@ -92,10 +124,11 @@ def losses(workdir):
 
 def test_two_processes_train_as_one_and_resume(tmp_path, monkeypatch):
     one, two = tmp_path / "one", tmp_path / "two"
-    codes, _ = start_two(two, last=3)
+    codes, _ = train_two(two, last=3)
     assert codes[0] == -signal.SIGKILL and codes[1] != 0
     assert checkpoints.newest_step(two / "checkpoints") == 2
-    _, told = start_two(two)
+    codes, told = train_two(two)
+    assert codes == [0, 0], (tmp_path / "err0").read_text()
     assert told == ["done\n", "done\n"]  # and nothing of gloo's
     monkeypatch.setattr(steps, "LEVELS", (250,))
     jax.config.update("jax_disable_most_optimizations", True)
@@ -104,13 +137,40 @@ def test_two_processes_train_as_one_and_resume(tmp_path, monkeypatch):
     finally:
         jax.config.update("jax_disable_most_optimizations", False)
     assert len(losses(one)) == 4
-    np.testing.assert_allclose(losses(two), losses(one), rtol=1e-5)
+    np.testing.assert_allclose(losses(two), losses(one), rtol=1e-4)
     names = [{p.name for p in folder.iterdir()} for folder in (one, two)]
     assert names[0] == names[1]
+    check_that_nothing_is_left_to_do(two)
+    check_that_one_cannot_go_on(two)
+    check_that_no_process_waits_for_one_that_cannot_go_on(two)
 
-    before = (two / "config.json").read_bytes()
+
+def check_that_nothing_is_left_to_do(workdir):
+    codes, told, _ = command_two(workdir, "--log-format=json")
+    assert codes == [0, 0]
+    events = [json.loads(line) for line in told[0].splitlines()]
+    assert [event["event"] for event in events] == ["start", "result"]
+    assert events[1]["steps_taken"] == 0 and told[1] == ""
+
+
+def check_that_one_cannot_go_on(workdir):
+    before = (workdir / "config.json").read_bytes()
     longer = config()
     longer.train.n_steps = 5
     with pytest.raises(ValueError, match="are of 2 processes; go on with as many"):
-        train.train(longer, two)
-    assert (two / "config.json").read_bytes() == before
+        train.train(longer, workdir)
+    assert (workdir / "config.json").read_bytes() == before
+
+
+def check_that_no_process_waits_for_one_that_cannot_go_on(workdir):
+    """The leader alone reads what is damaged; JAX would wait for it for 5 minutes."""
+    codes, _, errors = command_two(workdir, steps=(5, 6))
+    assert 2 in codes and 0 not in codes
+    assert "error: the processes differ in their configuration" in "".join(errors)
+    for saved in (workdir / "checkpoints").glob("?/sha256"):
+        saved.write_text("0")
+    started = time.monotonic()
+    codes, _, errors = command_two(workdir, steps=(5, 5))
+    assert codes[0] == 2 and codes[1] != 0
+    assert "all checkpoints in" in errors[0].splitlines()[-1]
+    assert time.monotonic() - started < 250
