@@ -11,7 +11,6 @@ the same settings is not run again.
 """
 
 import copy
-import sys
 from pathlib import Path
 
 from absl import app, flags
@@ -93,13 +92,7 @@ def _settings(config: Config) -> dict:
 def main(argv: list[str]) -> None:
     """Print and write the table."""
     del argv
-    config = copy.deepcopy(_CONFIG.value).unlock()
-    try:
-        validation.check_held_back(config.prior.path, _SUBJECT.value)
-    except ValueError as error:
-        sys.exit(f"error: {error}")
-    config.data.split, config.data.subject = "train", _SUBJECT.value
-    config.data.n_images = _SLICES.value + validation.ENDS
+    config = validation.on(_CONFIG.value, _SUBJECT.value, _SLICES.value)
     stem = Path(_OUT.value) / f"fewer_evaluations-{config.name}"
     text = table(config, stem.with_suffix(".json"))
     stem.with_suffix(".md").write_text(text + "\n")

@@ -12,7 +12,6 @@ reached by when.
 """
 
 import contextlib
-import copy
 import functools
 import sys
 import time
@@ -151,15 +150,9 @@ def by_candidates(config: Config, ledger: Ledger) -> None:
 def main(argv: list[str]) -> None:
     """Print and write the table: PSNR reached over time."""
     del argv
-    config = copy.deepcopy(_CONFIG.value).unlock()
+    config = validation.on(_CONFIG.value, _SUBJECT.value, _SLICES.value)
     if config.method != "mgdm" or config.task.kind == "ct":
         sys.exit("error: gradients are those of mgdm on MRI; give such a --config.")
-    try:
-        validation.check_held_back(config.prior.path, _SUBJECT.value)
-    except ValueError as error:
-        sys.exit(f"error: {error}")
-    config.data.split, config.data.subject = "train", _SUBJECT.value
-    config.data.n_images = _SLICES.value + validation.ENDS
     config.sampler.n_steps = _STEPS.value
     ledgers = [Ledger("gradients"), Ledger("candidates")]
     for way, ledger in zip((by_gradients, by_candidates), ledgers, strict=True):

@@ -17,9 +17,7 @@ that, of which the validation subject was held back.
         --config.prior.path=experiments/weights/brain_t1_held_back.safetensors
 """
 
-import copy
 import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,12 +144,7 @@ def circumstances(config: Config) -> dict:
 def main(argv: list[str]) -> None:
     """Tune the methods in turn, writing after each."""
     del argv
-    config: Config = copy.deepcopy(_CONFIG.value)
-    try:
-        validation.check_held_back(config.prior.path, _SUBJECT.value)
-    except ValueError as error:
-        sys.exit(f"error: {error}")
-    config.data.split, config.data.subject = "train", _SUBJECT.value
+    config = validation.on(_CONFIG.value, _SUBJECT.value, _SLICES.value)
     config.sampler.n_steps = _STEPS.value
     path = Path(_OUT.value) / f"{rows.level_name(config)}.json"
     table = keeping.read(path)

@@ -1,5 +1,7 @@
 """What candidates reach on a validation subject that the prior has not met."""
 
+import copy
+import sys
 from collections.abc import Callable
 
 import jax
@@ -32,6 +34,24 @@ def evaluator(config: Config, chunk: int) -> Callable[[list[dict]], np.ndarray]:
         return np.where(outcome.diverged, -np.inf, outcome.scores.psnr).mean(axis=1)
 
     return evaluate
+
+
+def on(config: Config, subject: str, slices: int) -> Config:
+    """Return a copy that reconstructs a validation subject, or end with one line.
+
+    Args:
+      config: a command's, locked as it is.
+      subject: of the training split, which the prior must not have met.
+      slices: to look at, the volume's ends aside.
+    """
+    config = copy.deepcopy(config).unlock()
+    try:
+        check_held_back(config.prior.path, subject)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    config.data.split, config.data.subject = "train", subject
+    config.data.n_images = slices + ENDS
+    return config
 
 
 def check_held_back(prior: str, subject: str) -> None:

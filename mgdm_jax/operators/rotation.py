@@ -18,7 +18,6 @@ from mgdm_jax.types import Array
 _AROUND = (-1, 0, 1)
 """Turned grid points that can weigh a pixel: nearer than √2, along each axis."""
 
-
 POWER_STEPS = 10
 """Of the norm's iteration."""
 
