@@ -3,25 +3,19 @@
 Every test slice is swept by itself, as a user with one scan would: the oracle takes the
 candidate of the largest PSNR from all measurements; each criterion of `criteria` takes
 its own, and its PSNR there is compared with the oracle's. Candidates are a grid about
-what validation chose, whose own loss is in the table as well.
+what validation chose, whose own loss is in the table as well. Resumable: of what was
+broken off, no candidate is asked twice under the same settings.
 
     python -m experiments.reference_free --config configs/mri_brats.py
 """
 
 import copy
-import json
-import time
 from pathlib import Path
 
-import jax
-import numpy as np
 from absl import app, flags
 from ml_collections import config_flags
 
-from experiments import keeping, rows, scoring
-from mgdm_jax import devices, factory, hyperparameters, sweeps
-from mgdm_jax.defaults import Config
-from mgdm_jax.sweeping import criteria, evaluation, holding_out
+from experiments import choosing, rows, scoring
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to choose for.")
 _FACTORS = flags.DEFINE_list(
@@ -32,113 +26,6 @@ _STEPS = flags.DEFINE_integer("steps", 50, "Network evaluations of one sample.")
 _OUT = flags.DEFINE_string("out", "experiments/results", "Folder of the table.")
 
 
-def candidates(config: Config) -> list[sweeps.Numbers]:
-    """Return the grid; the chosen numbers are the first candidate.
-
-    λ varies by the factors' squares.
-    """
-    factors = [float(factor) for factor in _FACTORS.value]
-    chosen = sweeps.Numbers(*map(float, hyperparameters.resolve(config)))
-    grid = sweeps.combinations(
-        {
-            "zeta": [chosen.zeta * factor for factor in factors],
-            "lam": [chosen.lam * factor**2 for factor in factors],
-            "rho": sorted({0.0, chosen.rho or 0.01}),
-            "eta": [chosen.eta],
-        }
-    )
-    return [chosen, *(numbers for numbers in grid if numbers != chosen)]
-
-
-def values(
-    config: Config, criterion: str, asked: list[sweeps.Numbers], kept: Path
-) -> tuple[np.ndarray, float]:
-    """Return PSNR, or what the criterion wants much of, [s, n]; and its seconds.
-
-    Loading and compilation are in the seconds, of all times that it was gone on with.
-
-    Args:
-      config: the task.
-      criterion: one of `criteria.CRITERIA`.
-      asked: candidates.
-      kept: file of what is known; it is added to after every program's run.
-    """
-    settings = scoring.settings(config) | {"asked": asked}
-    settings = json.loads(json.dumps(settings))
-    known = keeping.read(kept).get(criterion, {})
-    if known.get("settings") != settings:
-        known = {"settings": settings, "values": [], "seconds": 0.0}
-    size, evaluate = devices.mesh().size, None
-    for start in range(len(known["values"]), len(asked), size):
-        started = time.monotonic()
-        evaluate = evaluate or evaluator(config, criterion)
-        outcome = evaluate(sweeps.stack(asked[start : start + size]))
-        is_reference = criterion == criteria.REFERENCE
-        found = outcome.scores.psnr if is_reference else outcome.merit
-        known["values"] += np.asarray(found, float).tolist()
-        known["seconds"] += time.monotonic() - started
-        keeping.add(kept, criterion, known)
-        done = f"{len(known['values'])} of {len(asked)} candidates"
-        print(f"{kept.stem} {criterion}: {done}, {known['seconds']:.0f} s", flush=True)
-    return np.array(known["values"]), known["seconds"]
-
-
-def evaluator(config: Config, criterion: str) -> evaluation.Evaluator:
-    """Return what evaluates a candidate a device on every slice."""
-    prior, measured, sampler = factory.build(config)
-    held_out = None
-    if criterion == "held_out":
-        measured, held_out = holding_out.split(measured, config)
-    return evaluation.make(
-        jax.random.key(config.sampler.seed),
-        sampler,
-        prior,
-        measured,
-        n_candidates=devices.mesh().size,
-        n_images=config.sampler.batch_size,
-        criterion=criterion,
-        held_out=held_out,
-    )
-
-
-def applicable(config: Config) -> list[str]:
-    """Return the criteria that need no reference and suit the task's noise."""
-    absent = () if hyperparameters.is_noisy(config.task) else criteria.NOISY
-    absent = ("sure",) if config.task.photons else absent
-    return [name for name in criteria.CRITERIA[1:] if name not in absent]
-
-
-def table(config: Config, kept: Path) -> str:
-    """Return the loss of each criterion as Markdown, and what a slice costs."""
-    asked = candidates(config)
-    psnr, seconds = values(config, criteria.REFERENCE, asked, kept)
-    n = psnr.shape[1]
-    oracle = psnr.max(axis=0)
-    lines = [
-        "| chosen by | PSNR / dB | loss to the oracle / dB: mean, worst "
-        "| samples | s |",
-        "|---|---|---|---|---|",
-        _line("oracle, per slice", oracle, oracle, len(asked), seconds / n),
-        _line("validation subject", psnr[0], oracle, 0, 0.0),
-    ]
-    for name in applicable(config):
-        merit, seconds = values(config, name, asked, kept)
-        chosen = np.argmax(np.nan_to_num(merit, nan=-np.inf), axis=0)
-        n_samples = len(asked) * (2 if name == "sure" else 1)
-        reached = psnr[chosen, np.arange(n)]
-        lines.append(_line(name, reached, oracle, n_samples, seconds / n))
-    return "\n".join(lines)
-
-
-def _line(
-    name: str, reached: np.ndarray, oracle: np.ndarray, n_samples: int, seconds: float
-) -> str:
-    loss = oracle - reached
-    losses = f"{loss.mean():.2f}, {loss.max():.2f}"
-    cost = f"{n_samples} | {seconds:.0f}"
-    return f"| {name} | {reached.mean():.2f} | {losses} | {cost} |"
-
-
 def main(argv: list[str]) -> None:
     """Print and write the table."""
     del argv
@@ -146,7 +33,8 @@ def main(argv: list[str]) -> None:
     config.data.n_images, config.sampler.n_steps = _N_IMAGES.value, _STEPS.value
     stem = f"reference_free-{rows.level_name(config)}"
     kept = Path(_OUT.value) / f"{stem}.json"
-    text = table(config, kept)
+    factors = [float(factor) for factor in _FACTORS.value]
+    text = choosing.table(config, factors, kept)
     kept.with_suffix(".md").write_text(text + "\n")
     print(f"{stem}, {scoring.prior_id(config)}\n{text}", flush=True)
 

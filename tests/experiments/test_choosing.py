@@ -5,19 +5,12 @@ import json
 import numpy as np
 import pytest
 import tiny
-from absl import flags
-from absl.testing import flagsaver
 from test_configs import ROOT, load
 
-from experiments import reference_free
+from experiments import choosing
 from mgdm_jax.sweeping import evaluation
 
-
-@pytest.fixture(autouse=True)
-def few_candidates():
-    flags.FLAGS.mark_as_parsed()
-    with flagsaver.flagsaver(factors=["1", "2"]):
-        yield
+FACTORS = [1.0, 2.0]
 
 
 @pytest.fixture
@@ -48,24 +41,24 @@ def counted(monkeypatch, lives=10**6):
 
 
 def test_a_killed_comparison_asks_nothing_twice(config, tmp_path, monkeypatch):
-    n = len(reference_free.candidates(config))
+    n = len(choosing.candidates(config, FACTORS))
     with monkeypatch.context() as patch:
         whole = counted(patch)
-        want = reference_free.table(config, tmp_path / "whole.json")
+        want = choosing.table(config, FACTORS, tmp_path / "whole.json")
     assert len(whole) == 2 * n  # the oracle's, and held_out's
     kept = tmp_path / "kept.json"
     with monkeypatch.context() as patch:
         before = counted(patch, lives=n + 5)
         with pytest.raises(KeyboardInterrupt):
-            reference_free.table(config, kept)
+            choosing.table(config, FACTORS, kept)
     after = counted(monkeypatch)
-    found = reference_free.table(config, kept)
+    found = choosing.table(config, FACTORS, kept)
     assert before + after == whole
     assert without_seconds(found) == without_seconds(want)
     config.sampler.seed = 1  # another noise: nothing that is known serves
     counted(monkeypatch, lives=0)
     with pytest.raises(KeyboardInterrupt):
-        reference_free.table(config, kept)
+        choosing.table(config, FACTORS, kept)
 
 
 def without_seconds(table):
@@ -75,9 +68,9 @@ def without_seconds(table):
 def test_the_loss_is_that_of_the_choice(config, tmp_path):
     """Of two slices and the values that are kept for each, by hand."""
     kept = tmp_path / "kept.json"
-    reference_free.table(config, kept)
+    choosing.table(config, FACTORS, kept)
     known = json.loads(kept.read_text())
-    n = len(reference_free.candidates(config))
+    n = len(choosing.candidates(config, FACTORS))
     psnr, merit = np.zeros((n, 2)), np.zeros((n, 2))
     psnr[0] = 20, 21
     psnr[3] = 30, 22
@@ -87,7 +80,7 @@ def test_the_loss_is_that_of_the_choice(config, tmp_path):
     known["psnr"]["values"] = psnr.tolist()
     known["held_out"]["values"] = merit.tolist()
     kept.write_text(json.dumps(known))
-    *_, oracle, validation, chosen = reference_free.table(config, kept).splitlines()
+    *_, oracle, validation, chosen = choosing.table(config, FACTORS, kept).splitlines()
     assert oracle.startswith("| oracle, per slice | 27.00 | 0.00, 0.00 |")
     assert validation.startswith("| validation subject | 20.50 | 6.50, 10.00 |")
     assert chosen.startswith("| held_out | 25.50 | 1.50, 2.00 |")
