@@ -55,8 +55,9 @@ def test_a_killed_comparison_asks_nothing_twice(config, tmp_path, monkeypatch):
     found = choosing.table(config, FACTORS, kept)
     assert before + after == whole
     assert without_seconds(found) == without_seconds(want)
-    config.sampler.seed = 1  # another noise: nothing that is known serves
     counted(monkeypatch, lives=0)
+    check_the_loss_is_that_of_the_choice(config, kept)
+    config.sampler.seed = 1  # another noise: nothing that is known serves
     with pytest.raises(KeyboardInterrupt):
         choosing.table(config, FACTORS, kept)
 
@@ -65,10 +66,8 @@ def without_seconds(table):
     return [line.split("|")[:-2] for line in table.splitlines()]
 
 
-def test_the_loss_is_that_of_the_choice(config, tmp_path):
+def check_the_loss_is_that_of_the_choice(config, kept):
     """Of two slices and the values that are kept for each, by hand."""
-    kept = tmp_path / "kept.json"
-    choosing.table(config, FACTORS, kept)
     known = json.loads(kept.read_text())
     n = len(choosing.candidates(config, FACTORS))
     psnr, merit = np.zeros((n, 2)), np.zeros((n, 2))
