@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import json
-import re
 import sys
 
 import command_server
@@ -115,38 +114,6 @@ def alone(config, row):
         nfe=len(done.info.finite[0]),
         data_residual_mean=done.data_residual.mean(),
     )
-
-
-def test_fewer_at_once_where_more_would_pass_the_bound(config, tmp_path, monkeypatch):
-    """XLA's own account of the program that runs stays under `sweep.memory`."""
-    config.method, config.sweep.zeta, config.sweep.rho = "mgdm_no_ir", (), ()
-    config.sweep.lam = (0.1, 0.2, 0.3, 0.4)
-    made = setup.make(config, tmp_path)
-
-    def gigabytes(size):
-        program = setup._program(made, 2, size)
-        return 1e-9 * program.taken() * program.n_devices
-
-    one, two, four = map(gigabytes, (1, 2, 4))
-    image = 4e-9 * np.prod(made.prior.image_shape)
-    assert one < two < four and two - one > 2 * image
-    config.sweep.memory = (two + four) / 2
-    sizes, make = [], evaluation.make
-    with monkeypatch.context() as patch:
-
-        def spied(*arguments, **named):
-            sizes.append(named["n_candidates"])
-            return make(*arguments, **named)
-
-        patch.setattr(evaluation, "make", spied)
-        rows = sweep_into(config, tmp_path / "bound")
-    assert sizes == [1, 4, 2, 2]  # looked at, looked at, fits, runs
-    assert rows[3] == pytest.approx(alone(config, rows[3]), rel=1e-4)
-    config.sweep.memory = one / 2
-    message = f"one candidate takes {one:.2g} GB, more than sweep.memory="
-    with pytest.raises(ValueError, match=re.escape(message)):
-        setup.make(config, tmp_path / "none")
-    assert not (tmp_path / "none").exists()
 
 
 def test_killed_half_way_it_gives_the_same_bytes(

@@ -37,6 +37,16 @@ class Views:
     scale: Array
     size: int = dataclasses.field(metadata={"static": True})
 
+    @property
+    def offset(self) -> Array:
+        """Pixels, or detectors, [size] from the centre."""
+        return jnp.arange(self.size, dtype=jnp.float32) - self.size // 2
+
+    def masked(self, image: Array) -> Array:
+        """Return an image [size, size], or one as a vector, zero beyond the circle."""
+        inside = projection.inscribed_circle(self.size)
+        return jnp.where(inside, image.reshape(self.size, self.size), 0.0)
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
@@ -47,10 +57,8 @@ class Rows:
 
     def matvec(self, x: Array) -> Array:
         """Return what the rays collect of the image x."""
-        size = self.views.size
-        inside = projection.inscribed_circle(size)
-        image = jnp.where(inside, jnp.asarray(x).reshape(size, size), 0.0).reshape(-1)
-        offset = jnp.arange(size, dtype=jnp.float32) - size // 2
+        size, offset = self.views.size, self.views.offset
+        image = self.views.masked(jnp.asarray(x)).reshape(-1)
 
         def project(direction: Array) -> Array:
             cosine, sine = direction
@@ -71,8 +79,7 @@ class Columns:
 
     def matvec(self, x: Array) -> Array:
         """Return the image of which every pixel collects the rays x that weigh it."""
-        size = self.views.size
-        offset = jnp.arange(size, dtype=jnp.float32) - size // 2
+        offset = self.views.offset
 
         def add(image: Array, view: tuple[Array, Array]) -> tuple[Array, None]:
             profile, (cosine, sine) = view
@@ -80,11 +87,10 @@ class Columns:
             across = cosine * offset[None] - sine * offset[:, None]
             return image + _spread(profile, along, across, cosine, sine), None
 
-        start = jnp.zeros((size, size), jnp.float32)
-        profiles = jnp.asarray(x).reshape(-1, size)
+        profiles = jnp.asarray(x).reshape(-1, self.views.size)
+        start = jnp.zeros((self.views.size, self.views.size))
         image, _ = jax.lax.scan(add, start, (profiles, self.views.directions))
-        image = jnp.where(projection.inscribed_circle(size), image, 0.0)
-        return image.reshape(-1) / self.views.scale
+        return self.views.masked(image).reshape(-1) / self.views.scale
 
 
 def norm(views: Views) -> Array:
