@@ -25,10 +25,11 @@ BROKEN = 5.0
 
 
 def prior_id(config: Config) -> str:
-    """Return the prior's name and the start of its file's SHA-256."""
+    """Return the prior's name, the start of its file's SHA-256, another dtype."""
     content = priors.locate(config.prior.path).read_bytes()
     name = priors.load(config.prior.path)[0].name
-    return f"{name} {hashlib.sha256(content).hexdigest()[:12]}"
+    rounded = "" if config.prior.dtype == "float32" else f" in {config.prior.dtype}"
+    return f"{name} {hashlib.sha256(content).hexdigest()[:12]}{rounded}"
 
 
 def settings(config: Config) -> dict:

@@ -13,6 +13,9 @@ from jax import lax
 
 from mgdm_jax.types import Array, Denoised, DenoiseFn, Params
 
+ApplyFn = Callable[[Params, Array, Array], Array]
+"""A network: (params, x, t) -> output, see `network_denoiser`."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Units:
@@ -85,8 +88,35 @@ def clip(x: Array, low: float, high: float, gradient: str) -> Array:
             )
 
 
+DTYPES = ("float32", "bfloat16")
+"""Numbers that a network may compute in."""
+
+
+def in_precision(apply: ApplyFn, dtype: str) -> ApplyFn:
+    """Return a network that computes in `dtype`, between float32 images and output.
+
+    Normalisation, softmax and all that guides stay in float32.
+
+    Args:
+      apply: see `network_denoiser`.
+      dtype: "float32", or "bfloat16": half of the memory, and the tensor cores' speed.
+
+    Raises:
+      ValueError: for another dtype.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"prior.dtype must be {' or '.join(DTYPES)}, got {dtype!r}.")
+    if dtype == "float32":
+        return apply
+
+    def rounded(params: Params, x: Array, t: Array) -> Array:
+        return apply(params, x.astype(dtype), t).astype(jnp.float32)
+
+    return rounded
+
+
 def network_denoiser(
-    apply: Callable[[Params, Array, Array], Array],
+    apply: ApplyFn,
     units: Units,
     *,
     prediction: str = "eps",

@@ -93,6 +93,7 @@ def build(config: Config, n_kept: int = 0) -> Setup:
     """
     prior = load_prior(
         config.prior.path,
+        dtype=config.prior.dtype,
         clip_denoised=config.prior.clip_denoised,
         clip_gradient=config.prior.clip_gradient,
     )
@@ -121,6 +122,7 @@ def make(prior: Prior, config: Config, n_kept: int = 0) -> Sampler:
 def load_prior(
     name_or_path: str | None,
     *,
+    dtype: str = "float32",
     clip_denoised: bool = True,
     clip_gradient: str = "through",
 ) -> Prior:
@@ -128,11 +130,12 @@ def load_prior(
 
     Args:
       name_or_path: `brain_t1`, or a path.
+      dtype: see `denoisers.in_precision`; weights are kept in it as well.
       clip_denoised: clip x0_hat to the prior's clean range.
       clip_gradient: "through" or "straight", see `denoisers.clip`.
 
     Raises:
-      ValueError: if there is no such prior.
+      ValueError: if there is no such prior, or dtype.
     """
     if not name_or_path:
         raise ValueError(
@@ -143,6 +146,7 @@ def load_prior(
     return build_prior(
         spec,
         jax.device_put(params),  # jnp.asarray compiles a program for every shape
+        dtype=dtype,
         clip_denoised=clip_denoised,
         clip_gradient=clip_gradient,
     )
@@ -152,6 +156,7 @@ def build_prior(
     spec: priors.PriorSpec,
     params: Params | None = None,
     *,
+    dtype: str = "float32",
     clip_denoised: bool = True,
     clip_gradient: str = "through",
 ) -> Prior:
@@ -174,18 +179,25 @@ def build_prior(
         )
     units = denoisers.Units(spec.scale, spec.offset, spec.low, spec.high)
     denoise = denoisers.network_denoiser(
-        unet.make_apply(network),
+        denoisers.in_precision(unet.make_apply(network), dtype),
         units,
         prediction=spec.prediction,
         clip_denoised=clip_denoised,
         clip_gradient=clip_gradient,
     )
-    if params is None:
-        params = unet.abstract_params(network)
+    params = unet.abstract_params(network) if params is None else params
     table = schedules.discrete_vp(spec.schedule)
-    return Prior(
-        denoise, params, table, spec.image_shape, units.noise_scale, units.centre
-    )
+    facts = spec.image_shape, units.noise_scale, units.centre
+    return Prior(denoise, _cast(params, dtype), table, *facts)
+
+
+def _cast(params: Params, dtype: str) -> Params:
+    """Return weights, or their shapes, in another dtype; float32 is the files'."""
+    if dtype == "float32":
+        return params
+    cast = functools.partial(jax.tree.map, lambda weight: weight.astype(dtype))
+    abstract = any(isinstance(w, jax.ShapeDtypeStruct) for w in jax.tree.leaves(params))
+    return jax.eval_shape(cast, params) if abstract else cast(params)
 
 
 def make_sampler(prior: Prior, step: StepFn, grid: TimeGrid) -> Sampler:

@@ -76,6 +76,11 @@ ROWS = {
         "acceleration must be at least 1",
     ),
     "an unknown method": (nothing, run_sample("--config.method=mgmd"), "mgmd"),
+    "another dtype": (
+        nothing,
+        run_sample("--config.prior.dtype=half"),
+        "prior.dtype must be float32 or bfloat16",
+    ),
     "a flag that is none": (nothing, run_sample("--n_steps=5"), "n_steps"),
     "a configuration's variant": (
         nothing,

@@ -53,8 +53,9 @@ class GroupNorm(nnx.Module):
         pixels = x.astype(jnp.float32).reshape(b, h * w, f)
         mean = self._over_groups(pixels.mean(axis=1))
         variance = self._over_groups(((pixels - mean[:, None]) ** 2).mean(axis=1))
-        gain = lax.rsqrt(variance + self.epsilon) * self.scale[None]
-        shift = self.bias[None] - mean * gain
+        scale, bias = (jnp.float32(p[None]) for p in (self.scale, self.bias))
+        gain = lax.rsqrt(variance + self.epsilon) * scale
+        shift = bias - mean * gain
         normed = pixels * gain[:, None] + shift[:, None]
         return normed.reshape(x.shape).astype(x.dtype)
 

@@ -119,6 +119,7 @@ class UNet(nnx.Module):
         if label is None and self.config.n_classes:
             raise ValueError("a class-conditional network wants labels, got none.")
         embedding = layers.timestep_embedding(t, self.config.model_channels)
+        embedding = embedding.astype(x.dtype)
         embedding = self.time_embed[1](layers.silu(self.time_embed[0](embedding)))
         if label is not None:
             embedding = embedding + self.label_emb(label)
