@@ -62,6 +62,7 @@ experiments-smoke: $(VENV)/test.stamp
 	$(BIN)/python -m experiments.benchmarks.cold_start --tiny --rounds=1 --steps=2 \
 		--configs=configs/mri_brats.py; \
 	$(BIN)/python -m experiments.benchmarks.paper_cost --tiny; \
+	$(BIN)/python -m experiments.benchmarks.paper_step --tiny --batches=1 --rounds=1; \
 	$(BIN)/python -m experiments.benchmarks.projectors --size=32 --views=8 --rounds=1; \
 	$(BIN)/python -m experiments.benchmarks.ct_proximal --size=32 --views=8 \
 		--lams=1e-2 --rounds=1; \

@@ -45,6 +45,23 @@ def remembering(
     return psnr
 
 
+def recall(path: Path, known: dict) -> None:
+    """Put a finished search where one that was broken off goes on, unless one was.
+
+    Args:
+      path: file of what was asked.
+      known: its settings, stages of what it tried, and the seconds of all of that.
+    """
+    if path.exists() and _kept(path, known["settings"]):
+        return
+    each = known["seconds"] / sum(map(len, known["tried"].values()))
+    stages = {
+        stage: [row | {"seconds": round(each, 1)} for row in tried]
+        for stage, tried in known["tried"].items()
+    }
+    keeping.keep(path, {"settings": known["settings"], "stages": stages})
+
+
 def seconds(path: Path, settings: dict) -> float:
     """Return how long the answers took, those from before a kill as well."""
     stages = _kept(path, settings).values()

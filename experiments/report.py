@@ -66,7 +66,7 @@ def _cells(name: str, row: dict, ours: dict | None) -> list[str]:
 
 
 def _seconds(row: dict) -> str:
-    device = row.get("device", "cpu")
+    device = row.get("device", "cpu").removeprefix("NVIDIA ")
     return f"{row['seconds']:.1f}" + (f" ({device})" if device != "cpu" else "")
 
 

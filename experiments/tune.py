@@ -6,9 +6,11 @@ left out: with a quarter of the steps, coordinate descent over the candidates of
 there or from η = 1, every coordinate climbs by its `STRIDE` while that gains; at last ζ
 and ρ step back from a cliff. Rows of one family share what they tried; those of
 thousands of evaluations have a quarter of the slices, as in the tables. Writes
-`experiments/tuning/<config>-<level>….json`; its numbers are copied into the config.
+`experiments/tuning/<config>-<level>….json`; `experiments.chosen` copies its numbers into the package.
 Resumable: a row found there under the same settings is not searched again, and of one
-that was broken off, nothing is asked twice.
+that was broken off, nothing is asked twice. With `--again` a row that is found is
+searched again, as when the search itself has changed: what it has tried is not asked
+anew, and the better choice of the two is kept.
 
 A shipped prior has met every training subject: the search wants the weights from before
 that, of which the validation subject was held back.
@@ -17,6 +19,7 @@ that, of which the validation subject was held back.
         --config.prior.path=experiments/weights/brain_t1_held_back.safetensors
 """
 
+import copy
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +33,8 @@ from mgdm_jax import devices, methods, reconstruction
 from mgdm_jax.defaults import Config
 
 COARSE = 4
-"""The first stage takes 1 / COARSE of the steps."""
+STAGES = ((ascent.descend, COARSE), (ascent.climb, 1))
+"""Both, and the share of the steps that they take, 1 in so many."""
 
 
 def classical_evaluator(
@@ -55,6 +59,7 @@ _METHODS = flags.DEFINE_list("methods", list(search.SPACES), "Methods to tune.")
 _SLICES = flags.DEFINE_integer("slices", 4, "Validation slices.")
 _STEPS = flags.DEFINE_integer("steps", 100, "Network evaluations of one sample.")
 _OUT = flags.DEFINE_string("out", "experiments/tuning", "Folder of what is found.")
+_AGAIN = flags.DEFINE_bool("again", False, "Search rows that are found once more.")
 _CHUNK = flags.DEFINE_integer("chunk", 1, "Candidates at once, at least one a device.")
 
 
@@ -68,10 +73,10 @@ def tune(
     """
     config = rows.configured(config, name)
     space, n_steps = search.SPACES[name], config.sampler.n_steps
-    stages, cost = {}, np.zeros(2, int)
+    stages = {}
     most = search.MOST.get(name, ascent.ANY)
     best, psnr = search.start(name), -math.inf
-    for stage, share in ((ascent.descend, COARSE), (ascent.climb, 1)):
+    for stage, share in STAGES:
         config.sampler.n_steps = max(1, n_steps // share)
         tried = shared(table, name, stage.__name__, best, settings)
         is_classical = name in rows.CLASSICAL
@@ -87,17 +92,39 @@ def tune(
             best = ascent.retreat(evaluate, best, tried)
             psnr = ascent.value_of(evaluate, tried, best)
         stages[stage.__name__] = tried
-        if not is_classical:
-            each = np.array([methods.nfe(config), methods.backward(config)])
-            cost += (config.data.n_images - validation.ENDS) * len(tried) * each
+    config.sampler.n_steps = n_steps
     return {
         "chosen": best,
         "psnr": psnr,
         "settings": settings,
-        "network_evaluations": {"forward": int(cost[0]), "backward": int(cost[1])},
+        "network_evaluations": network_evaluations(config, name, stages),
         "seconds": remembering.seconds(path, settings),
         "tried": stages,
     }
+
+
+def network_evaluations(config: Config, name: str, stages: dict) -> dict[str, int]:
+    """Return what a row's answers cost in all, none of a classical one."""
+    config = copy.deepcopy(config)
+    cost, n_steps = np.zeros(2, int), config.sampler.n_steps
+    for stage, share in STAGES if name not in rows.CLASSICAL else ():
+        config.sampler.n_steps = max(1, n_steps // share)
+        each = np.array([methods.nfe(config), methods.backward(config)])
+        n_slices = config.data.n_images - validation.ENDS
+        cost += n_slices * len(stages[stage.__name__]) * each
+    return {"forward": int(cost[0]), "backward": int(cost[1])}
+
+
+def united(config: Config, name: str, found: dict, known: dict) -> dict:
+    """Return a new search with what an earlier one had tried, and the better choice."""
+    stages = {
+        stage: rows_ + [row for row in known["tried"][stage] if row not in rows_]
+        for stage, rows_ in found["tried"].items()
+    }
+    better = max(found, known, key=lambda search: search["psnr"])
+    choice = {key: better[key] for key in ("chosen", "psnr")}
+    cost = network_evaluations(rows.configured(config, name), name, stages)
+    return found | choice | {"tried": stages, "network_evaluations": cost}
 
 
 def starts(table: dict, name: str, usual: dict, settings: dict) -> list[dict]:
@@ -154,9 +181,13 @@ def main(argv: list[str]) -> None:
         settings = circumstances(rows.configured(config, name))
         space = {k: list(v) for k, v in search.SPACES[name].items()}
         known = table.get(name, {})
-        if (known.get("settings"), known.get("space")) != (settings, space):
+        same = (known.get("settings"), known.get("space")) == (settings, space)
+        if _AGAIN.value or not same:
             aside = path.with_name(f"{path.stem}-{name}.partial.json")
+            if same:
+                remembering.recall(aside, known)
             found = tune(config, name, table, settings, chunk, aside)
+            found = united(config, name, found, known) if same else found
             table = keeping.add(path, name, found | {"space": space})
             aside.unlink(missing_ok=True)
         found = table[name]

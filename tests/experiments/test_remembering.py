@@ -32,6 +32,19 @@ def searched(path, evaluate, settings=SETTINGS, chunk=2):
     return both
 
 
+def test_a_finished_search_is_recalled_and_asked_nothing(path):
+    asked = []
+    descended, climbed = searched(path, landscape(asked))
+    path.unlink()
+    tried = {"descend": descended, "climb": climbed}
+    known = {"settings": SETTINGS, "tried": tried, "seconds": 30.0}
+    remembering.recall(path, known)
+    assert searched(path, landscape(asked, lives=len(asked))) == [descended, climbed]
+    assert remembering.seconds(path, SETTINGS) == pytest.approx(30, rel=0.1)
+    remembering.recall(path, known | {"tried": {"descend": descended[:1]}})
+    assert searched(path, landscape(asked, lives=len(asked))) == [descended, climbed]
+
+
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "ct-23views-dps.partial.json"

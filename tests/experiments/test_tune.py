@@ -101,6 +101,22 @@ def test_rows_of_a_family_share_what_is_a_case_of_both():
     assert not tune.shared(table, "mgdm", "climb", zero, {"slices": 4})
 
 
+@pytest.mark.parametrize("psnr", [29.0, 31.0])
+def test_of_two_searches_the_better_choice_is_kept_with_all_that_was_tried(psnr):
+    config = defaults.reconstruction()
+    config.data.n_images, config.sampler.n_steps = 6, 100
+    one, two, three = ({"eta": eta, "psnr": 28.0} for eta in (0.1, 0.2, 0.3))
+    known = {"chosen": one, "psnr": 30.0, "tried": {"descend": [one], "climb": [two]}}
+    found = {"chosen": three, "psnr": psnr, "tried": {"descend": [one], "climb": []}}
+    found["tried"]["climb"] = [three]
+    got = tune.united(config, "dps", found, known)
+    assert got["chosen"] == (one if psnr < 30 else three)
+    assert got["psnr"] == max(psnr, 30.0)
+    assert got["tried"] == {"descend": [one], "climb": [three, two]}
+    cost = 4 * (25 + 2 * 100)
+    assert got["network_evaluations"] == {"forward": cost, "backward": cost}
+
+
 def test_climb_stops_on_a_plateau():
     asked = []
 

@@ -1,0 +1,95 @@
+"""Write into mgdm_jax/tuned.py what the searches in experiments/tuning chose.
+
+Numbers that agree to two digits stay as they are, so that nothing that
+was computed with them is stale.
+
+    python -m experiments.chosen
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from absl import app
+from ml_collections import ConfigDict
+
+from experiments import keeping, search
+from mgdm_jax import hyperparameters, tuned
+from mgdm_jax.defaults import Config
+from mgdm_jax.storage import aside
+
+FOLDER = Path("experiments/tuning")
+TABLES = {"mri_real": "MRI_REAL", "mri_complex": "MRI_COMPLEX", "ct": "CT"}
+"""`config.task.kind` -> the constant of `tuned`."""
+
+AGREES = 0.02
+
+
+class Choice(NamedTuple):
+    """What a search found: where it belongs in `tuned`, and ζ, λ, ρ, η."""
+
+    table: str
+    level: str
+    row: str
+    numbers: tuple[float, ...]
+
+    def is_known(self) -> bool:
+        """Return whether `tuned` has these numbers, but for their rounding."""
+        known = getattr(tuned, self.table).get(self.level, {}).get(self.row)
+        return known is not None and all(
+            abs(a - b) <= AGREES * abs(a)
+            for a, b in zip(self.numbers, known, strict=True)
+        )
+
+
+def choices(folder: Path) -> Iterator[Choice]:
+    """Yield the choice of every search that is kept in a folder."""
+    for path in sorted(folder.glob("*steps.json")):
+        for row, found in keeping.read(path).items():
+            task: Config = ConfigDict(found["settings"]["task"])
+            level = task.n_views if task.kind == "ct" else task.acceleration
+            noise = hyperparameters.NOISY if hyperparameters.is_noisy(task) else ""
+            numbers = tuple(float(found["chosen"][name]) for name in search.NUMBERS)
+            yield Choice(TABLES[task.kind], f"{level:g}{noise}", row, numbers)
+
+
+def written(text: str, choice: Choice) -> str:
+    """Return the module's text with one choice in it.
+
+    Raises:
+      ValueError: if the level is not there to be written to.
+    """
+    line = f'        "{choice.row}": ({", ".join(map(printed, choice.numbers))}),\n'
+    level = rf'^{choice.table} = {{\n(?:.*\n)*?    "{choice.level}": {{\n'
+    start = re.search(level, text, re.MULTILINE)
+    if start is None:
+        raise ValueError(f"tuned.{choice.table} has no level {choice.level}; add it.")
+    body, rest = text[start.end() :].split("    },\n", 1)
+    changed, n = re.subn(rf'^ *"{choice.row}": .*\n', line, body, flags=re.MULTILINE)
+    return text[: start.end()] + (changed if n else body + line) + "    },\n" + rest
+
+
+def printed(value: float) -> str:
+    """Return a number with three digits, as Python reads it."""
+    rounded = float(f"{value:.3g}")
+    if not 0 < rounded < 0.01:
+        return repr(rounded)
+    digits, exponent = f"{rounded:.2e}".split("e")
+    return f"{float(digits):g}e{int(exponent)}"
+
+
+def main(argv: list[str]) -> None:
+    """Write what is new, and print it."""
+    del argv
+    path = Path(tuned.__file__)
+    text = path.read_text()
+    for choice in choices(FOLDER):
+        if not choice.is_known():
+            text = written(text, choice)
+            print(*choice, flush=True)
+    aside.write_text(path, text)
+
+
+if __name__ == "__main__":
+    app.run(main)
