@@ -6,11 +6,11 @@ left out: with a quarter of the steps, coordinate descent over the candidates of
 there or from η = 1, every coordinate climbs by its `STRIDE` while that gains; at last ζ
 and ρ step back from a cliff. Rows of one family share what they tried; those of
 thousands of evaluations have a quarter of the slices, as in the tables. Writes
-`experiments/tuning/<config>-<level>….json`; `experiments.chosen` copies its numbers into the package.
-Resumable: a row found there under the same settings is not searched again, and of one
-that was broken off, nothing is asked twice. With `--again` a row that is found is
-searched again, as when the search itself has changed: what it has tried is not asked
-anew, and the better choice of the two is kept.
+`experiments/tuning/<config>-<level>….json`; `experiments.chosen` copies its numbers
+into the package. Resumable: a row found there under the same settings is not searched
+again, and of one that was broken off, nothing is asked twice. With `--again` a row that
+is found is searched again, as when the search itself has changed: what it has tried is
+not asked anew, and the better choice of the two is kept.
 
 A shipped prior has met every training subject: the search wants the weights from before
 that, of which the validation subject was held back.
