@@ -67,6 +67,7 @@ experiments-smoke: $(VENV)/test.stamp
 	$(BIN)/python -m experiments.benchmarks.ct_proximal --size=32 --views=8 \
 		--lams=1e-2 --rounds=1; \
 	$(BIN)/python -m experiments.benchmarks.long_evaluation --n_images=40; \
+	$(BIN)/python -m experiments.everything --only='^quoted$$' --out=$$out/all; \
 	$(BIN)/python -m experiments.kills --kills=1 --jobs=prepare
 
 # Converted networks against PyTorch's; a gigabyte and more of packages.
