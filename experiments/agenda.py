@@ -97,7 +97,7 @@ def steps(chunk: int, long_slices: int) -> Iterator[Step]:
         yield Step(module, (module, long), done)
     for module in ("table4_supervised", "fig3_nfe_acceleration", "fig_panels"):
         yield Step(module, (module,), done)
-    yield Step("quoted", ("quoted",), done)
+    yield Step("quoted", ("quoted",), (*done, "table4_supervised"))
 
 
 def searches(task: Task, chunk: int, long_slices: int) -> Iterator[Step]:
@@ -111,10 +111,11 @@ def searches(task: Task, chunk: int, long_slices: int) -> Iterator[Step]:
         needs = tuple(family) if name == "mgdm" else ()
         yield Step(f"search {stem} {name}", task.held_back("tune", *more), needs)
         found = (f"search {stem} {name}",)
-        yield Step(f"row {stem} {name}", _row(task, name, long_slices), found)
+        words = _compare(task, name, long_slices)
+        yield Step(f"row {stem} {name}", (*words, "--notable"), found)
 
 
-def _row(task: Task, names: str, long_slices: int) -> tuple[str, ...]:
+def _compare(task: Task, names: str, long_slices: int) -> tuple[str, ...]:
     long = f"--long_slices={long_slices}"
     more = (f"--levels={task.level}", f"--rows={names}", long)
     return task.words("compare", *more)
@@ -127,5 +128,5 @@ def tables(task: Task, long_slices: int) -> Iterator[Step]:
     searched = [name for name in rows.COMPARED if name in search.SPACES]
     names = rows.applicable(config, searched)
     needs = tuple(f"row {stem} {name}" for name in names)
-    words = _row(task, ",".join(names), long_slices)
+    words = _compare(task, ",".join(names), long_slices)
     yield Step(f"table {stem}", words, needs)

@@ -105,10 +105,15 @@ def table(config: Config, factors: list[float], kept: Path) -> str:
     ]
     for name in applicable(config):
         merit, seconds = values(config, name, asked, kept)
-        chosen = np.argmax(np.nan_to_num(merit, nan=-np.inf), axis=0)
+        merit = np.where(np.isnan(merit), -np.inf, merit)
         n_samples = len(asked) * (2 if name == "sure" else 1)
-        reached = psnr[chosen, np.arange(n)]
-        lines.append(_line(name, reached, oracle, n_samples, seconds / n))
+        choices = {
+            f"{name}, per slice": np.argmax(merit, axis=0),
+            f"{name}, one choice for all": np.full(n, np.argmax(merit.mean(axis=1))),
+        }
+        for label, chosen in choices.items():
+            reached = psnr[chosen, np.arange(n)]
+            lines.append(_line(label, reached, oracle, n_samples, seconds / n))
     return "\n".join(lines)
 
 

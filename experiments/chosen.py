@@ -14,7 +14,7 @@ from typing import NamedTuple
 from absl import app
 from ml_collections import ConfigDict
 
-from experiments import keeping, search
+from experiments import agenda, keeping, rows, search
 from mgdm_jax import hyperparameters, tuned
 from mgdm_jax.defaults import Config
 from mgdm_jax.storage import aside
@@ -44,9 +44,10 @@ class Choice(NamedTuple):
 
 
 def choices(folder: Path) -> Iterator[Choice]:
-    """Yield the choice of every search that is kept in a folder."""
-    for path in sorted(folder.glob("*steps.json")):
-        for row, found in keeping.read(path).items():
+    """Yield the choice of every search of the agenda that is kept in a folder."""
+    for kept in agenda.TASKS:
+        stem = rows.level_name(kept.configured())
+        for row, found in keeping.read(folder / f"{stem}.json").items():
             task: Config = ConfigDict(found["settings"]["task"])
             level = task.n_views if task.kind == "ct" else task.acceleration
             noise = hyperparameters.NOISY if hyperparameters.is_noisy(task) else ""
@@ -61,13 +62,14 @@ def written(text: str, choice: Choice) -> str:
       ValueError: if the level is not there to be written to.
     """
     line = f'        "{choice.row}": ({", ".join(map(printed, choice.numbers))}),\n'
-    level = rf'^{choice.table} = {{\n(?:.*\n)*?    "{choice.level}": {{\n'
-    start = re.search(level, text, re.MULTILINE)
-    if start is None:
+    begin, table, end = re.split(rf"(?ms)(^{choice.table} = .*?^}}$)", text)
+    before, level, after = table.partition(f'\n    "{choice.level}": {{\n')
+    if not level:
         raise ValueError(f"tuned.{choice.table} has no level {choice.level}; add it.")
-    body, rest = text[start.end() :].split("    },\n", 1)
+    body, rest = after.split("    },\n", 1)
     changed, n = re.subn(rf'^ *"{choice.row}": .*\n', line, body, flags=re.MULTILINE)
-    return text[: start.end()] + (changed if n else body + line) + "    },\n" + rest
+    made = changed if n else body + line
+    return f"{begin}{before}{level}{made}    }},\n{rest}{end}"
 
 
 def printed(value: float) -> str:

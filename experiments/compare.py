@@ -15,6 +15,7 @@ from mgdm_jax import hyperparameters
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to compare on.")
 _LEVELS = flags.DEFINE_list("levels", None, "Accelerations, or numbers of views.")
+_TABLE = flags.DEFINE_bool("table", True, "Write the table of these rows.")
 _ROWS = flags.DEFINE_list("rows", list(rows.COMPARED), "Rows to run.")
 
 
@@ -29,8 +30,9 @@ def main(argv: list[str]) -> None:
         results = scoring.collect(
             config, _ROWS.value, folder, long_slices=tables.LONG_SLICES.value
         )
-        stem, table = rows.level_name(config), report.markdown(results, {}, "")
-        tables.write(folder / stem, stem, results, table)
+        if _TABLE.value:
+            stem, table = rows.level_name(config), report.markdown(results, {}, "")
+            tables.write(folder / stem, stem, results, table)
 
 
 if __name__ == "__main__":

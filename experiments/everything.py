@@ -21,6 +21,7 @@ from absl import app, flags
 
 from experiments import agenda, keeping
 from experiments.agenda import Step
+from mgdm_jax.storage import locks
 
 _WORKERS = flags.DEFINE_integer("workers", 4, "Steps at once.", 1)
 _MINUTES = flags.DEFINE_float("minutes", 60.0, "Then what runs is ended.")
@@ -73,16 +74,23 @@ class Crew:
             print(f"{name}: broken off", flush=True)
 
 
+def take_choices() -> None:
+    """Write into the package what the searches chose; rows are computed with that."""
+    subprocess.run([sys.executable, "-m", "experiments.chosen"], check=True)
+
+
 def work(steps: list[Step], crew: Crew, kept: Path, until: float) -> set[str]:
     """Run what can run until then, and return the names of what is left."""
+    take_choices()
     done, failed = set(keeping.read(kept)), set()
     while time.monotonic() < until:
         for name, well in crew.ended().items():
-            (done if well else failed).add(name)
+            if well and name.startswith("search"):
+                take_choices()
             if well:
                 done = set(keeping.add(kept, name, {}))
-            if well and name.startswith("search"):
-                subprocess.run([sys.executable, "-m", "experiments.chosen"], check=True)
+            else:
+                failed.add(name)
         can_start = agenda.ready(steps, done, failed | set(crew.running))
         for step in can_start[: _WORKERS.value - len(crew.running)]:
             crew.start(step)
@@ -101,13 +109,17 @@ def main(argv: list[str]) -> None:
     if _LIST.value:
         print("\n".join(f"{step.name}: {' '.join(step.words)}" for step in steps))
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     folder.mkdir(parents=True, exist_ok=True)
     crew = Crew(folder)
-    try:
-        until = time.monotonic() + 60 * _MINUTES.value
-        left = work(steps, crew, folder / "done.json", until)
-    finally:
-        crew.end()
+    with locks.present(folder / ".lock") as here:
+        if not here.alone:
+            sys.exit(f"error: another one is at work in {folder}; wait for its end.")
+        try:
+            until = time.monotonic() + 60 * _MINUTES.value
+            left = work(steps, crew, folder / "done.json", until)
+        finally:
+            crew.end()
     print(f"left: {json.dumps(sorted(left))}", flush=True)
 
 

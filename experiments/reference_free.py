@@ -2,9 +2,10 @@
 
 Every test slice is swept by itself, as a user with one scan would: the oracle takes the
 candidate of the largest PSNR from all measurements; each criterion of `criteria` takes
-its own, and its PSNR there is compared with the oracle's. Candidates are a grid about
-what validation chose, whose own loss is in the table as well. Resumable: of what was
-broken off, no candidate is asked twice under the same settings.
+its own, and its PSNR there is compared with the oracle's. As a user with a scan of many
+slices would, it takes one for all of them as well, by its mean over them. Candidates
+are a grid about what validation chose, whose own loss is in the table as well.
+Resumable: of what was broken off, no candidate is asked twice under the same settings.
 
     python -m experiments.reference_free --config configs/mri_brats.py
 """

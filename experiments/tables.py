@@ -9,6 +9,7 @@ from absl import app, flags
 from experiments import report, rows, scoring
 from mgdm_jax import hyperparameters
 from mgdm_jax.defaults import Config
+from mgdm_jax.storage import aside
 
 N_IMAGES = flags.DEFINE_integer("n_images", 16, "Slices of the test subject.")
 STEPS = flags.DEFINE_integer("steps", 100, "Times visited, but of the long rows.")
@@ -76,6 +77,6 @@ def run(
 
 def write(stem: Path, title: str, results: scoring.Results, table: str) -> None:
     """Write a table as `stem`.md and .csv, and print it under its title."""
-    stem.with_name(f"{stem.name}.md").write_text(table + "\n")
+    aside.write_text(stem.with_name(f"{stem.name}.md"), table + "\n")
     report.write_csv(results, stem.with_name(f"{stem.name}.csv"))
     print(f"\n{title}\n{table}\n", flush=True)

@@ -69,8 +69,11 @@ def tune(
     """Return what is known after the search of one row; `path` keeps it until then.
 
     Network evaluations are those of all that the choice rests on: what a row was spared
-    by its family counts as its own.
+    by its family counts as its own. An earlier search of the row in the table, of the
+    same settings, has its part in the choice.
     """
+    known = table.get(name, {})
+    known = known if known.get("settings") == settings else {}
     config = rows.configured(config, name)
     space, n_steps = search.SPACES[name], config.sampler.n_steps
     stages = {}
@@ -88,10 +91,13 @@ def tune(
             for start in starts(table, name, best, settings):
                 best = ascent.descend(space, evaluate, start, tried, most)
         else:
-            best = ascent.climb(space, evaluate, best, tried, most)
+            found = [ascent.climb(space, evaluate, best, tried, most)]
+            found += [known["chosen"]] if known else []
+            best = max(found, key=lambda row: ascent.value_of(evaluate, tried, row))
             best = ascent.retreat(evaluate, best, tried)
             psnr = ascent.value_of(evaluate, tried, best)
-        stages[stage.__name__] = tried
+        earlier = known["tried"][stage.__name__] if known else []
+        stages[stage.__name__] = tried + [row for row in earlier if row not in tried]
     config.sampler.n_steps = n_steps
     return {
         "chosen": best,
@@ -115,18 +121,6 @@ def network_evaluations(config: Config, name: str, stages: dict) -> dict[str, in
     return {"forward": int(cost[0]), "backward": int(cost[1])}
 
 
-def united(config: Config, name: str, found: dict, known: dict) -> dict:
-    """Return a new search with what an earlier one had tried, and the better choice."""
-    stages = {
-        stage: rows_ + [row for row in known["tried"][stage] if row not in rows_]
-        for stage, rows_ in found["tried"].items()
-    }
-    better = max(found, known, key=lambda search: search["psnr"])
-    choice = {key: better[key] for key in ("chosen", "psnr")}
-    cost = network_evaluations(rows.configured(config, name), name, stages)
-    return found | choice | {"tried": stages, "network_evaluations": cost}
-
-
 def starts(table: dict, name: str, usual: dict, settings: dict) -> list[dict]:
     """Return where the descent of a row begins: MGDM's at its ablation's ρ as well.
 
@@ -144,7 +138,7 @@ def shared(table: dict, name: str, stage: str, best: dict, settings: dict) -> li
     found = [
         row
         for other in (search.FAMILY if name in search.FAMILY else ())
-        if table.get(other, {}).get("settings") == settings
+        if other != name and table.get(other, {}).get("settings") == settings
         for row in table[other]["tried"][stage]
         if all(row[k] == 0 for k in fixed)
     ]
@@ -184,10 +178,9 @@ def main(argv: list[str]) -> None:
         same = (known.get("settings"), known.get("space")) == (settings, space)
         if _AGAIN.value or not same:
             aside = path.with_name(f"{path.stem}-{name}.partial.json")
-            if same:
+            if known.get("settings") == settings:
                 remembering.recall(aside, known)
             found = tune(config, name, table, settings, chunk, aside)
-            found = united(config, name, found, known) if same else found
             table = keeping.add(path, name, found | {"space": space})
             aside.unlink(missing_ok=True)
         found = table[name]

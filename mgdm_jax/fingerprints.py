@@ -18,7 +18,8 @@ def digest(arrays: Iterable[Any]) -> str:
     """Return sixteen digits of what the arrays hold, in their order."""
     found = hashlib.sha256()
     for array in arrays:
-        found.update(np.ascontiguousarray(array).data)
+        flat = np.ascontiguousarray(array).reshape(-1)
+        found.update(flat.view(np.uint8).data)  # bfloat16 has no buffer of its own
     return found.hexdigest()[:16]
 
 

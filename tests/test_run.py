@@ -43,9 +43,13 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("MGDM_JAX_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.mark.parametrize(("name", "channels"), [("mri_brats", 1), ("mri_fastmri", 2)])
-def test_smoke(name, channels, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "channels", "dtype"),
+    [("mri_brats", 1, "float32"), ("mri_fastmri", 2, "bfloat16")],
+)
+def test_smoke(name, channels, dtype, tmp_path):
     config = smoke(name, tmp_path, channels=channels)
+    config.prior.dtype = dtype
     given = config.to_json()
     facts = run.run(config, tmp_path / "out")
     assert config.to_json() == given

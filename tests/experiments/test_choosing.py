@@ -74,12 +74,16 @@ def check_the_loss_is_that_of_the_choice(config, kept):
     psnr[0] = 20, 21
     psnr[3] = 30, 22
     psnr[4] = 29, 24
-    merit[4, 0], merit[3, 1] = 1, 1
+    merit[4] = 1, 0.5
+    merit[3, 1] = 1
     merit[5], merit[6] = np.nan, -np.inf
     known["psnr"]["values"] = psnr.tolist()
     known["held_out"]["values"] = merit.tolist()
     kept.write_text(json.dumps(known))
-    *_, oracle, validation, chosen = choosing.table(config, FACTORS, kept).splitlines()
+    *_, oracle, validation, chosen, pooled = choosing.table(
+        config, FACTORS, kept
+    ).splitlines()
     assert oracle.startswith("| oracle, per slice | 27.00 | 0.00, 0.00 |")
     assert validation.startswith("| validation subject | 20.50 | 6.50, 10.00 |")
-    assert chosen.startswith("| held_out | 25.50 | 1.50, 2.00 |")
+    assert chosen.startswith("| held_out, per slice | 25.50 | 1.50, 2.00 |")
+    assert pooled.startswith("| held_out, one choice for all | 26.50 | 0.50, 1.00 |")

@@ -1,5 +1,7 @@
 """The numbers of the package are those that the searches chose."""
 
+import shutil
+
 import pytest
 from test_configs import ROOT
 
@@ -54,6 +56,14 @@ def test_a_new_row_is_added_to_its_level():
 def test_an_absent_level_is_said():
     with pytest.raises(ValueError, match=r"CT has no level 8; add it"):
         chosen.written(TEXT, chosen.Choice("CT", "8", "dps", (1.0, 0.0, 0.0, 1.0)))
+    with pytest.raises(ValueError, match=r"OTHER has no level 4_noisy"):
+        chosen.written(TEXT, chosen.Choice("OTHER", "4_noisy", "dps", 4 * (1.0,)))
+
+
+def test_searches_beside_the_agenda_s_are_no_choices(tmp_path):
+    for path in SEARCHES.glob("mri_brats-*.json"):
+        shutil.copy(path, tmp_path / path.name.replace("100steps", "50steps"))
+    assert list(chosen.choices(tmp_path)) == []
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 
-from experiments import ascent, rows, scoring, search, tune, validation
+from experiments import ascent, remembering, rows, scoring, search, tune, validation
 from mgdm_jax import defaults
 
 BEST = {"zeta": 23.0, "lam": 1e-2, "rho": 0.0, "eta": 0.92}
@@ -101,20 +101,42 @@ def test_rows_of_a_family_share_what_is_a_case_of_both():
     assert not tune.shared(table, "mgdm", "climb", zero, {"slices": 4})
 
 
-@pytest.mark.parametrize("psnr", [29.0, 31.0])
-def test_of_two_searches_the_better_choice_is_kept_with_all_that_was_tried(psnr):
+def searched_again(known, monkeypatch, tmp_path, cliff):
+    """Return DPS searched where the best is ζ = 23, and what was asked for."""
+    asked = []
     config = defaults.reconstruction()
     config.data.n_images, config.sampler.n_steps = 6, 100
-    one, two, three = ({"eta": eta, "psnr": 28.0} for eta in (0.1, 0.2, 0.3))
-    known = {"chosen": one, "psnr": 30.0, "tried": {"descend": [one], "climb": [two]}}
-    found = {"chosen": three, "psnr": psnr, "tried": {"descend": [one], "climb": []}}
-    found["tried"]["climb"] = [three]
-    got = tune.united(config, "dps", found, known)
-    assert got["chosen"] == (one if psnr < 30 else three)
-    assert got["psnr"] == max(psnr, 30.0)
-    assert got["tried"] == {"descend": [one], "climb": [three, two]}
-    cost = 4 * (25 + 2 * 100)
-    assert got["network_evaluations"] == {"forward": cost, "backward": cost}
+
+    def psnr(rows):
+        found = landscape(asked)([row | {"lam": BEST["lam"]} for row in rows])
+        return np.where([row["zeta"] < cliff for row in rows], found, -np.inf)
+
+    monkeypatch.setattr(validation, "evaluator", lambda *_: psnr)
+    path = tmp_path / "dps.partial.json"
+    if known:
+        remembering.recall(path, known)
+    table = {"dps": known} if known else {}
+    return tune.tune(config, "dps", table, {"a": 1}, 1, path), asked
+
+
+def test_a_row_searched_again_asks_nothing_twice(monkeypatch, tmp_path):
+    known, asked = searched_again({}, monkeypatch, tmp_path, cliff=1e3)
+    assert asked and known["chosen"]["zeta"] > 16
+    (tmp_path / "dps.partial.json").unlink()
+    again, asked = searched_again(known, monkeypatch, tmp_path, cliff=1e3)
+    assert not asked
+    assert again | {"seconds": 0} == known | {"seconds": 0}
+
+
+def test_the_better_of_two_searches_is_taken_back_from_a_cliff(monkeypatch, tmp_path):
+    best = search.start("dps") | {"zeta": 21.0, "eta": 0.92}
+    tried = {"descend": [], "climb": [best | {"psnr": 29.99}]}
+    known = {"chosen": best, "settings": {"a": 1}, "tried": tried, "seconds": 1.0}
+    found, _ = searched_again(known, monkeypatch, tmp_path, cliff=1e3)
+    assert found["chosen"] == best and found["psnr"] == 29.99
+    (tmp_path / "dps.partial.json").unlink()
+    found, _ = searched_again(known, monkeypatch, tmp_path, cliff=22.0)
+    assert found["chosen"] == best | {"zeta": 14.0}
 
 
 def test_climb_stops_on_a_plateau():
