@@ -107,7 +107,7 @@ def test_spectra_are_no_data(tmp_path):
     solved = radon.with_dual_spectrum(plain, tmp_path)
     operators = plain, solved, radon.with_harmonics(plain, tmp_path)
     one = Measurements(plain, np.zeros((1, 5, 16)), 0.0, None, np.ones(1), None, {})
-    prior = factory.build_prior(tiny.spec(16))
+    prior = factory.build_prior(tiny.spec(16), {"weight": np.zeros(1)})
     digests = {
         parts.facts(
             defaults.reconstruction(), prior, dataclasses.replace(one, operator=op)
