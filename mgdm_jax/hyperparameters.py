@@ -86,6 +86,8 @@ def told(config: Config) -> str:
             return f"{listed} (as given)"
         case "":
             whence = "chosen on the sample's validation subject"
+        case "starting values" if given:
+            return f"{listed} ({', '.join(given)} as given, others too, or {STARTING})"
         case "starting values":
             whence = f"{STARTING}: search before you compare"
         case name:

@@ -66,7 +66,9 @@ def test_chosen_numbers_join_the_starting_values():
     assert hyperparameters.origin(made) == "starting values"
     assert hyperparameters.STARTING in hyperparameters.told(made)
     made.guidance.zeta = 1.0
-    assert "(zeta as given, others starting values" in hyperparameters.told(made)
+    assert "(zeta as given, others too, or starting values" in hyperparameters.told(
+        made
+    )
 
 
 @pytest.mark.parametrize("noise_std", [0.0, 0.1])
