@@ -107,12 +107,16 @@ def spectral(operator: Any) -> Any:
             return sense.with_row_spectrum(operator)
         case radon.ParallelBeam() if operator.n_rows <= spectrum.MAX_DUAL_ROWS:
             return radon.with_dual_spectrum(operator, spectrum.default_cache_dir())
-        case radon.ParallelBeam(is_stored=True) if harmonics.evenly_spread(
-            np.asarray(operator.directions)
-        ):
+        case radon.ParallelBeam() if _has_harmonics(operator):
             return radon.with_harmonics(operator, spectrum.default_cache_dir())
         case _:
             return operator
+
+
+def _has_harmonics(operator: radon.ParallelBeam) -> bool:
+    directions = np.asarray(operator.directions)
+    held = harmonics.within_reach(len(directions), operator.size)
+    return held and harmonics.evenly_spread(directions)
 
 
 def mask_facts(mask: np.ndarray, *, real_image: bool) -> dict:

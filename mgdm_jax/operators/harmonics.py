@@ -11,6 +11,7 @@ Shapes: sinograms [v, d]; k = d // 2 + 1 detectors from the centre outwards.
 """
 
 import os
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,12 @@ FLOOR = 3e-4
 
 MOST_TURNS = 32
 """Turns of the average; all of them gain one iteration in ten."""
+
+MOST_NUMBERS = 10**8
+"""Of the eigenvectors: 1,500 views of 512 detectors, at first held in float64."""
+
+ViewFn = Callable[[int], scipy.sparse.csr_array]
+"""Index of a view -> its rows of A, [d, n]."""
 
 _HIGHEST = jax.lax.Precision.HIGHEST
 
@@ -41,24 +48,37 @@ def evenly_spread(directions: np.ndarray) -> bool:
     return bool(np.allclose(turns, np.sign(turns[:1]), atol=1e-3))
 
 
+def within_reach(n_views: int, size: int) -> bool:
+    """Return whether the harmonics of so many views of `size` detectors can be held."""
+    return (n_views + 1) * (size // 2 + 1) ** 2 <= MOST_NUMBERS
+
+
 def decompose(
-    matrix: scipy.sparse.csr_array, n_views: int, cache_dir: str | os.PathLike | None
+    view: ViewFn,
+    n_views: int,
+    size: int,
+    fingerprint: Callable[[], str],
+    cache_dir: str | os.PathLike | None,
 ) -> spectrum.Eigen:
     """Diagonalise every harmonic of AAᵀ, averaged over turns, once per geometry.
 
+    A view at a time: seconds for 160 × 160 pixels and 180 views, minutes for 512 × 512
+    and 720.
+
     Args:
-      matrix: A [v · d, n] as a CSR array, views evenly spread.
+      view: rows of A; views evenly spread.
       n_views: v.
+      size: d.
+      fingerprint: () -> what the geometry is known by in the cache.
       cache_dir: as in `spectrum.dual_eigh`.
 
     Returns:
       values [v + 1, k] and vectors [v + 1, k, k], float32.
     """
-    size = (len(matrix.indptr) - 1) // n_views
     shape = (n_views + 1, size // 2 + 1)
 
-    def build(a: scipy.sparse.csr_array) -> spectrum.Eigen:
-        blocks = np.fft.rfft(_mean_blocks(a, n_views), axis=0).real
+    def build() -> spectrum.Eigen:
+        blocks = np.fft.rfft(_mean_blocks(view, n_views, size), axis=0).real
         # The central detector is its own mirror image: counted twice, weighed half.
         weight = _folding(shape[1]) / np.sqrt(2)
         blocks *= weight[:, None] * weight
@@ -67,7 +87,7 @@ def decompose(
             np.maximum(values, FLOOR).astype(np.float32), vectors.astype(np.float32)
         )
 
-    return spectrum.cached("harmonics", matrix, shape, build, cache_dir)
+    return spectrum.cached("harmonics", fingerprint, shape, build, cache_dir)
 
 
 def solve(harmonics: spectrum.Eigen, lam: Array, sinogram: Array) -> Array:
@@ -105,27 +125,28 @@ def _folding(n: int) -> np.ndarray:
     return np.sqrt(np.where(np.arange(n) == 0, 1.0, 2.0))
 
 
-def _mean_blocks(a: scipy.sparse.csr_array, n_views: int) -> np.ndarray:
+def _mean_blocks(view: ViewFn, n_views: int, size: int) -> np.ndarray:
     """Return [2v, k, k], the mean of what a view has in common with the j-th next.
 
     Views, then their mirror images: both from the centre outwards.
     """
-    size = a.shape[0] // n_views  # type: ignore[index]
-    centre = size // 2
-    views = np.arange(n_views)[:, None] * size
-    beyond = a.shape[0]  # type: ignore[index]
-    ahead = np.arange(centre, 2 * centre + 1)
-    right = np.where(ahead < size, views + ahead, beyond)
-    left = views + np.arange(centre, -1, -1)
-    empty = scipy.sparse.csr_array((1, a.shape[1]))  # type: ignore[index]
-    padded = scipy.sparse.csr_array(scipy.sparse.vstack([a, empty]), dtype=np.float64)
-    circle = padded[np.concatenate([right, left]).reshape(-1)]
-    columns = scipy.sparse.csr_array(circle.T)
-    k, n_circle = centre + 1, 2 * n_views
-    total = np.zeros((n_circle, k, k))
+    k, n_circle = size // 2 + 1, 2 * n_views
     firsts = np.unique(np.arange(MOST_TURNS) * n_circle // MOST_TURNS)
-    for first in firsts:
-        rows = circle[first * k : (first + 1) * k]
-        block = (rows @ columns).toarray().reshape(k, n_circle, k)
-        total += np.roll(block, -first, axis=1).transpose(1, 0, 2)
+    turned = scipy.sparse.vstack(
+        [_halves(view(i % n_views), size)[i // n_views] for i in firsts]
+    )
+    total = np.zeros((n_circle, k, k))
+    for i in range(n_views):
+        for side, half in enumerate(_halves(view(i), size)):
+            shared = (turned @ half.T).toarray().reshape(len(firsts), k, k)
+            np.add.at(total, (i + side * n_views - firsts) % n_circle, shared)
     return total / len(firsts)
+
+
+def _halves(rows: scipy.sparse.csr_array, size: int) -> tuple:
+    """Return a view's right half, and its left one, [k, n] from the centre outwards."""
+    centre = size // 2
+    empty = scipy.sparse.csr_array((1, rows.shape[1]))  # type: ignore[index]
+    padded = scipy.sparse.csr_array(scipy.sparse.vstack([rows, empty]), dtype=float)
+    ahead = np.arange(centre, 2 * centre + 1)
+    return padded[np.minimum(ahead, size)], padded[np.arange(centre, -1, -1)]

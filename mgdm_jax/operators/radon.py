@@ -9,6 +9,7 @@ Shapes: images [h, h] float32; sinograms [v, d] float32 with d = h detectors.
 """
 
 import dataclasses
+import functools
 import os
 
 import jax
@@ -126,8 +127,8 @@ def parallel_beam(
       angles_deg: [v] projection angles in degrees, scikit-image's `theta`.
       size: image side and number of detectors.
       stored: whether to hold the weights, about 16 bytes a non-zero, some 3 · size² ·
-        views of them, or to compute them where they are used, see `rotation`: slower,
-        and no harmonics. By default up to `MAX_STORED` are held.
+        views of them, or to compute them where they are used, see `rotation`: slower.
+        By default up to `MAX_STORED` are held.
 
     Raises:
       ValueError: if `angles_deg` is no vector of finite numbers or `size` < 2.
@@ -185,23 +186,37 @@ def with_harmonics(
       ValueError: unless views are evenly spread over 180°.
     """
     directions = np.asarray(op.directions)
+    n_views = len(directions)
     if not harmonics.evenly_spread(directions):
         raise ValueError(
             "circular harmonics need views in equal steps over 180 degrees, got "
-            f"others ({len(directions)} views); use conjugate gradients without them."
+            f"others ({n_views} views); use conjugate gradients without them."
         )
-    eigen = harmonics.decompose(to_sparse(op), len(directions), cache_dir)
+    name = functools.partial(spectrum.digest, (op.n_rows, op.size**2), directions)
+    eigen = harmonics.decompose(_views(op), n_views, op.size, name, cache_dir)
     return dataclasses.replace(
         op, harmonics=spectrum.Eigen(*(jnp.asarray(part) for part in eigen))
     )
 
 
+def _views(op: ParallelBeam) -> harmonics.ViewFn:
+    """Return what makes a view's rows of A, where they are not held, when asked."""
+    if op.is_stored:
+        matrix = to_sparse(op)
+        return lambda i: matrix[i * op.size : (i + 1) * op.size]
+    return lambda i: _sparse(op, np.asarray(op.directions)[i : i + 1])
+
+
+def _sparse(op: ParallelBeam, directions: np.ndarray) -> scipy.sparse.csr_array:
+    cosine, sine = np.asarray(directions, np.float64).T
+    matrix = projection.matrix(np.arctan2(sine, cosine), op.size)
+    return scipy.sparse.csr_array(matrix / float(op.scale), dtype=np.float32)
+
+
 def to_sparse(op: ParallelBeam) -> scipy.sparse.csr_array:
     """Return A, float32 [v · d, h · h], as a SciPy CSR array."""
     if isinstance(op.rows, rotation.Rows):
-        cosine, sine = np.asarray(op.directions, np.float64).T
-        matrix = projection.matrix(np.arctan2(sine, cosine), op.size)
-        return scipy.sparse.csr_array(matrix / float(op.scale), dtype=np.float32)
+        return _sparse(op, np.asarray(op.directions))
     index, weight = np.asarray(op.rows.index).T, np.asarray(op.rows.weight).T
     kept = weight != 0
     starts = np.concatenate([[0], np.cumsum(kept.sum(1))])

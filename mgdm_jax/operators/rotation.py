@@ -94,7 +94,11 @@ class Columns:
 
 
 def norm(views: Views) -> Array:
-    """Return ‖A‖ by power iteration, to about 10⁻⁵: its first two lie far apart."""
+    """Return ‖A‖ by power iteration: to about 10⁻⁵ of views over 90° and more.
+
+    Its first two singular values lie far apart there; of 16 views over 30° it is 2·10⁻⁴
+    too small.
+    """
     rows, columns = Rows(views), Columns(views)
     x = jnp.ones(views.size**2)
     length = jnp.float32(0)

@@ -9,6 +9,7 @@ set to zero; `fourier.apply_gain` drops those directions.
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import pathlib
@@ -123,31 +124,33 @@ def dual_eigh(
             f"matrix must have at most {MAX_DUAL_ROWS} rows for a dual spectrum, got "
             f"{n_rows}; use conjugate gradients instead."
         )
-    return cached("dual", matrix, (n_rows,), _build_dual, cache_dir)
+    name = functools.partial(fingerprint, matrix)
+    build = functools.partial(_build_dual, matrix)
+    return cached("dual", name, (n_rows,), build, cache_dir)
 
 
 def cached(
     kind: str,
-    matrix: scipy.sparse.csr_array,
+    name: Callable[[], str],
     shape: tuple[int, ...],
-    build: Callable[[scipy.sparse.csr_array], Eigen],
+    build: Callable[[], Eigen],
     cache_dir: str | os.PathLike | None,
 ) -> Eigen:
-    """Return what `build` makes of a matrix, from the cache where it is there.
+    """Return what `build` makes, from the cache where it is there.
 
     Args:
       kind: first part of the file's name.
-      matrix: A as a CSR array; the file is named by its hash.
+      name: () -> the other part, see `fingerprint`.
       shape: of the eigenvalues; eigenvectors have their last axis twice.
-      build: A -> float32 arrays.
+      build: () -> float32 arrays.
       cache_dir: as in `dual_eigh`.
     """
     if cache_dir is None:
-        return build(matrix)
-    path = pathlib.Path(cache_dir) / f"{kind}-{_fingerprint(matrix)}.npz"
+        return build()
+    path = pathlib.Path(cache_dir) / f"{kind}-{name()}.npz"
     eigen = _load(path, shape)
     if eigen is None:
-        eigen = build(matrix)
+        eigen = build()
         with contextlib.suppress(OSError):  # full, or read-only: it is made again
             _store(path, eigen)
     return eigen
@@ -170,12 +173,19 @@ def _clean(values: np.ndarray) -> np.ndarray:
     return np.where(values > _NULL, values, 0).astype(np.float32)
 
 
-def _fingerprint(matrix: scipy.sparse.csr_array) -> str:
-    digest = hashlib.sha256(f"{_CACHE_VERSION} {matrix.shape}".encode())
-    for part in (matrix.indptr, matrix.indices, matrix.data):
-        digest.update(f"{part.dtype}".encode())
-        digest.update(np.ascontiguousarray(part).data)
-    return digest.hexdigest()
+def fingerprint(matrix: scipy.sparse.csr_array) -> str:
+    """Return what a matrix is known by in the cache."""
+    shape = len(matrix.indptr) - 1, matrix.shape[1]  # type: ignore[index]
+    return digest(shape, matrix.indptr, matrix.indices, matrix.data)
+
+
+def digest(shape: tuple[int, ...], *parts: np.ndarray) -> str:
+    """Return a hash of arrays and the shape of what they stand for."""
+    found = hashlib.sha256(f"{_CACHE_VERSION} {shape}".encode())
+    for part in parts:
+        found.update(f"{part.dtype}".encode())
+        found.update(np.ascontiguousarray(part).data)
+    return found.hexdigest()
 
 
 def _load(path: pathlib.Path, shape: tuple[int, ...]) -> Eigen | None:

@@ -47,7 +47,9 @@ def round_matrix(n_views, size, rng):
 def test_exact_where_turns_commute_with_the_matrix(n_views, size, rng, monkeypatch):
     monkeypatch.setattr(harmonics, "FLOOR", 0.0)
     a, lam = round_matrix(n_views, size, rng), 0.3
-    eigen = harmonics.decompose(scipy.sparse.csr_array(a), n_views, None)
+    views = [scipy.sparse.csr_array(view) for view in np.split(a, n_views)]
+    get = views.__getitem__
+    eigen = harmonics.decompose(get, n_views, size, lambda: "", None)
     r = rng.normal(size=(n_views, size))
     want = np.linalg.solve(a @ a.T + lam * np.eye(len(a)), r.ravel())
     got = harmonics.solve(eigen, jnp.float32(lam), jnp.asarray(r, jnp.float32))
@@ -87,6 +89,28 @@ def test_at_most_a_third_of_the_products(lam, key):
     assert 3 * int(quick.iterations) <= int(plain.iterations)
     true = np.linalg.norm(r - dual(quick.x)) / np.linalg.norm(r)
     assert true < 3e-5
+
+
+def test_weights_that_are_computed_have_the_same(monkeypatch, tmp_path):
+    """To rounding, and a scan too large to hold takes them by itself."""
+    stored, computed = (
+        radon.with_harmonics(radon.parallel_beam(views(5), 9, stored=stored), None)
+        for stored in (True, False)
+    )
+    for eigen in (stored.harmonics, computed.harmonics):
+        assert eigen.values.shape == (6, 5)
+    r = jnp.ones((5, 9))
+    one, two = (
+        harmonics.solve(op.harmonics, jnp.float32(0.1), r) for op in (stored, computed)
+    )
+    np.testing.assert_allclose(one, two, rtol=1e-4)
+    monkeypatch.setattr(spectrum, "MAX_DUAL_ROWS", 0)
+    monkeypatch.setenv("MGDM_JAX_CACHE", str(tmp_path))
+    config = defaults.reconstruction()
+    plain = radon.parallel_beam(views(5), 9, stored=False)
+    assert measurements.with_spectrum(plain, config).harmonics is not None
+    monkeypatch.setattr(harmonics, "MOST_NUMBERS", 6 * 5**2 - 1)
+    assert measurements.with_spectrum(plain, config).harmonics is None
 
 
 def test_evenly_spread():
