@@ -6,11 +6,14 @@ from mgdm_jax import hyperparameters
 from mgdm_jax.defaults import Config
 
 VARIANTS = {
-    "mgdm": {},
-    "mgdm_no_r": {},
-    "mgdm_no_i": {},
-    "mgdm_no_ir": {},
-    "mgdm_no_pr": {},
+    "least_squares": {"guidance.proximal": "cg"},
+    "tv": {"guidance.proximal": "cg"},
+    "wavelets": {"guidance.proximal": "cg"},
+    "ddim": {},
+    "dps": {},
+    "dps_1000": {"method": "dps"},
+    "mcg": {},
+    "pigdm": {},
     "ddnm": {},
     "ddnm_fbp": {"method": "ddnm", "guidance.proximal": "fbp_residual"},
     "ddnm_fbp_merge": {"method": "ddnm", "guidance.proximal": "fbp_merge"},
@@ -18,23 +21,20 @@ VARIANTS = {
     "ddrm": {},
     "dds": {},
     "diffpir": {},
-    "pigdm": {},
-    "mcg": {},
     "red_diff": {},
-    "dps": {},
-    "dps_1000": {"method": "dps"},
     "score_med": {},
     "score_mri": {},
     "csgm_langevin": {},
-    "ddim": {},
-    "least_squares": {"guidance.proximal": "cg"},
-    "tv": {"guidance.proximal": "cg"},
-    "wavelets": {"guidance.proximal": "cg"},
+    "mgdm_no_pr": {},
+    "mgdm_no_ir": {},
+    "mgdm_no_r": {},
+    "mgdm_no_i": {},
+    "mgdm": {},
     "supervised": {
         "prior.path": "experiments/weights/supervised_brain_t1_8x.safetensors",
     },
 }
-"""Name of a row -> what it changes in the configuration besides the method.
+"""Name of a row, as tables have them -> what it changes besides the method.
 
 The classical ones iterate: a spectrum would be computed for nothing.
 """
