@@ -19,7 +19,7 @@ from ml_collections import config_flags
 
 from experiments import prior_card_sections as sections
 from mgdm_jax import factory, metrics, priors
-from mgdm_jax.data import pipelines, samples
+from mgdm_jax.data import plain_slices, samples
 from mgdm_jax.defaults import Config
 
 TEMPLATE = """# Prior `{name}`
@@ -126,7 +126,7 @@ def read(config: Config, settings: Settings) -> sections.Card:
 
     def slices(split: samples.Split, subject: str):
         n, channels = settings.n_slices, data.channels
-        images = pipelines.validation_slices(
+        images = plain_slices.validation_slices(
             data.modality, subject, n, channels=channels, split=split
         )
         return images.reshape(n, *spec.image_shape)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgdm_jax import measurements, photons
-from mgdm_jax.data import pipelines, prepared, samples
+from mgdm_jax.data import plain_slices, prepared, samples
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import (
@@ -89,14 +89,14 @@ def _given(config: Config, image_shape: tuple[int, ...]) -> _Given:
     if data.path:
         chosen = prepared.spread(data.path, data.split, data.n_images)
         given = _Given(
-            pipelines.to_channels(data.path, chosen.images, channels),
+            plain_slices.to_channels(data.path, chosen.images, channels),
             scale=chosen.scale,
             pixel_mm=float(chosen.pixel_mm[0]),
             source=f"{data.path}: {data.split}",
             has_phase=np.iscomplexobj(chosen.images),
         )
     else:
-        images = pipelines.validation_slices(
+        images = plain_slices.validation_slices(
             data.modality,
             data.subject,
             data.n_images,

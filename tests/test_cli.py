@@ -38,6 +38,14 @@ def alone(*words):
     )
 
 
+def test_reconstructing_loads_nothing_of_training():
+    """A second start of a run would wait for it."""
+    code = "import sys, mgdm_jax.run; print(*{'grain', 'orbax'} & set(sys.modules))"
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert not done.stdout.split()
+
+
 def test_the_list_of_commands_is_short_and_imports_nothing():
     done = alone("--help")
     assert done.returncode == 0, done.stderr

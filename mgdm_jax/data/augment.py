@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import interpolate, ndimage
 
+from mgdm_jax.data import plain_slices
+
 
 class Geometry(NamedTuple):
     """Ranges of the random plane; angles in degrees, lengths in mm.
@@ -48,10 +50,6 @@ NATIVE_SHIFT = 4
 
 FIELD_KNOTS = 4
 """Spline intervals across the image of a random smooth field."""
-
-
-FOREGROUND = 0.08
-"""Values above are head or body rather than air."""
 
 
 class Volume(NamedTuple):
@@ -87,23 +85,8 @@ def prepare(values: np.ndarray, spacing: tuple[float, float, float]) -> Volume:
         values=values,
         coefficients=ndimage.spline_filter(padded, mode="mirror").astype(np.float32),
         spacing=np.asarray(spacing, np.float64),
-        usable=usable(values),
+        usable=plain_slices.usable(values),
     )
-
-
-def usable(values: np.ndarray) -> np.ndarray:
-    """Return how much each slice [h, w] of a volume [n, h, w] is worth, [n] in [0, 1].
-
-    It grows with the slice's foreground and is 1 from half that of the fullest slice
-    on: near-empty slices are mildly avoided.
-
-    Raises:
-      ValueError: if the volume has no foreground.
-    """
-    foreground = (values > FOREGROUND).mean((1, 2))
-    if foreground.max() == 0:
-        raise ValueError(f"volume has no foreground: no value exceeds {FOREGROUND}.")
-    return np.minimum(1, 2 * foreground / foreground.max())
 
 
 def draw_slice(

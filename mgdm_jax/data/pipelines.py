@@ -1,4 +1,4 @@
-"""Grain pipelines of training images, and fixed images for validation.
+"""Grain pipelines of training images.
 
 Batches are [b, h, w, channels] float32 in operator units: one channel in [0, 1], or
 real and imaginary part in [-1, 1] for complex MRI, whose phase is simulated.
@@ -9,14 +9,10 @@ from collections.abc import Sequence
 import grain
 import numpy as np
 
-from mgdm_jax.data import augment, prepared, samples
-from mgdm_jax.operators import coils
+from mgdm_jax.data import augment, plain_slices, prepared, samples
 
 N_DRAWS = 2**31
 """Length of the stream; every index is another draw."""
-
-MAX_PHASE = np.pi / 2
-"""Largest smooth phase of a simulated complex image in radians."""
 
 
 class AugmentedSlices:
@@ -40,7 +36,7 @@ class AugmentedSlices:
         channels: int,
         seed: int,
     ):
-        _check(modality, channels)
+        plain_slices.check_modality(modality, channels)
         if not subjects:
             raise ValueError("subjects must name at least one training volume.")
         self._identity = (modality, tuple(subjects), channels, seed)
@@ -68,7 +64,7 @@ class AugmentedSlices:
         else:
             image = augment.draw_slice(rng, self._volumes, augment.CHEST)
             image = augment.chest_contrast(rng, image)
-        return with_channels(rng, image, self._channels)
+        return plain_slices.with_channels(rng, image, self._channels)
 
     def __repr__(self) -> str:
         """Return what identifies the stream; it enters grain's checkpoints."""
@@ -94,7 +90,7 @@ class PreparedSlices:
     def __init__(self, path: str, split: str, *, channels: int, seed: int):
         self._identity = (path, split, channels, seed)
         self._images = prepared.Images(path, split)
-        _check_channels(path, self._images[0], channels)
+        plain_slices.check_channels(path, self._images[0], channels)
 
     def __len__(self) -> int:
         """Return the number of draws before the stream ends."""
@@ -106,8 +102,8 @@ class PreparedSlices:
         rng = np.random.default_rng([seed, int(index)])
         image = self._images[int(rng.integers(len(self._images)))]
         if not np.iscomplexobj(image):
-            return with_channels(rng, image, channels)
-        return _parts(image * np.exp(1j * rng.uniform(-np.pi, np.pi)))
+            return plain_slices.with_channels(rng, image, channels)
+        return plain_slices.parts(image * np.exp(1j * rng.uniform(-np.pi, np.pi)))
 
     def __repr__(self) -> str:
         """Return what identifies the stream; it enters grain's checkpoints."""
@@ -141,102 +137,3 @@ def training_dataset(
     return parts.to_iter_dataset(
         grain.ReadOptions(num_threads=1, prefetch_buffer_size=prefetch)
     )
-
-
-def to_channels(path: str, images: np.ndarray, channels: int) -> np.ndarray:
-    """Return prepared images [n, h, w] as [n, h, w, channels] float32.
-
-    Args:
-      path: where they come from, for messages.
-      images: magnitudes, or complex ones.
-      channels: 1, or 2 for complex images; the phase of magnitudes is simulated then,
-        fixed by their place.
-
-    Raises:
-      ValueError: if the channels do not fit.
-    """
-    _check_channels(path, images, channels)
-    if np.iscomplexobj(images):
-        return _parts(images)
-    return np.stack(
-        [
-            with_channels(np.random.default_rng(i), image, channels)
-            for i, image in enumerate(images)
-        ]
-    )
-
-
-def validation_slices(
-    modality: samples.Modality,
-    subject: str,
-    n: int,
-    *,
-    channels: int = 1,
-    split: samples.Split = "train",
-) -> np.ndarray:
-    """Return n un-augmented slices [n, h, w, channels] float32, evenly spaced.
-
-    Near-empty slices are left out; the phase of complex images is fixed by the slice.
-
-    Args:
-      modality: "brain" or "chest".
-      subject: name of the volume.
-      n: number of slices.
-      channels: 1 for magnitudes, 2 for complex brains.
-      split: where the volume lies; a held-back training subject by default.
-
-    Raises:
-      ValueError: for an unknown subject, or more slices than there are.
-    """
-    _check(modality, channels)
-    values = samples.load_volume(modality, split, subject)
-    full = np.flatnonzero(augment.usable(values) >= 0.5)
-    if not 1 <= n <= len(full):
-        raise ValueError(f"n must lie in [1, {len(full)}] for {subject}, got {n}.")
-    chosen = full[np.linspace(0, len(full) - 1, n).round().astype(int)]
-    return np.stack(
-        [
-            with_channels(np.random.default_rng(int(i)), values[i], channels)
-            for i in chosen
-        ]
-    )
-
-
-def with_channels(
-    rng: np.random.Generator, image: np.ndarray, channels: int
-) -> np.ndarray:
-    """Return [h, w, channels]: the magnitude itself, or under a simulated phase.
-
-    The phase is a global one, uniform, plus a smooth one (`coils.smooth_phase`).
-    """
-    if channels == 1:
-        return np.ascontiguousarray(image[..., None])
-    phase = coils.smooth_phase(
-        (image.shape[0], image.shape[1]),
-        seed=int(rng.integers(2**31)),
-        max_phase=rng.uniform(0, MAX_PHASE),
-    )
-    phase = phase + np.float32(rng.uniform(-np.pi, np.pi))
-    return _parts(image * np.exp(1j * phase))
-
-
-def _parts(image: np.ndarray) -> np.ndarray:
-    """Return real and imaginary part along a last axis, float32."""
-    return np.stack([np.real(image), np.imag(image)], -1).astype(np.float32)
-
-
-def _check_channels(path: str, image: np.ndarray, channels: int) -> None:
-    if channels not in (1, 2) or (np.iscomplexobj(image) and channels == 1):
-        held = "complex images" if np.iscomplexobj(image) else "magnitudes"
-        raise ValueError(
-            f"{path} holds {held}, which have no {channels} channels; give 2 for "
-            "complex images."
-        )
-
-
-def _check(modality: samples.Modality, channels: int) -> None:
-    allowed = (1, 2) if modality == "brain" else (1,)
-    if channels not in allowed:
-        raise ValueError(
-            f"channels of {modality} must be in {allowed}, got {channels}."
-        )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mgdm_jax import measurements
-from mgdm_jax.data import pipelines, prepared
+from mgdm_jax.data import pipelines, plain_slices, prepared
 from mgdm_jax.defaults import Config
 
 
@@ -58,12 +58,14 @@ def monitored(config: Config) -> dict[str, np.ndarray]:
             if present[split].slices
         }
         return {
-            name: pipelines.to_channels(data.path, images, channels)
+            name: plain_slices.to_channels(data.path, images, channels)
             for name, images in each.items()
         }
     subjects = {"train": data.subjects.split(",")[0], "val": data.held_back}
     return {
-        name: pipelines.validation_slices(data.modality, subject, n, channels=channels)
+        name: plain_slices.validation_slices(
+            data.modality, subject, n, channels=channels
+        )
         for name, subject in subjects.items()
         if subject
     }

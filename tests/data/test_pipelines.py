@@ -2,7 +2,7 @@ import grain
 import numpy as np
 import pytest
 
-from mgdm_jax.data import pipelines, samples
+from mgdm_jax.data import pipelines, plain_slices, samples
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +62,17 @@ def test_records_depend_on_seed_and_index_alone():
 
 def test_validation_slices_are_the_volume():
     volume = samples.load_volume("chest", "train", "lung1")
-    images = pipelines.validation_slices("chest", "lung1", 5)
+    images = plain_slices.validation_slices("chest", "lung1", 5)
     assert images.shape == (5, 160, 160, 1) and images.dtype == np.float32
     for image in images[..., 0]:
         assert (volume == image).all((1, 2)).any()
 
 
 def test_validation_phase_is_fixed_by_the_slice():
-    few = pipelines.validation_slices("brain", "s1", 2, channels=2)
-    real = pipelines.validation_slices("brain", "s1", 2)
+    few = plain_slices.validation_slices("brain", "s1", 2, channels=2)
+    real = plain_slices.validation_slices("brain", "s1", 2)
     np.testing.assert_array_equal(
-        few, pipelines.validation_slices("brain", "s1", 2, channels=2)
+        few, plain_slices.validation_slices("brain", "s1", 2, channels=2)
     )
     np.testing.assert_allclose(np.sqrt((few**2).sum(-1)), real[..., 0], atol=1e-6)
 
@@ -93,4 +93,4 @@ def test_bad_streams_are_refused(call, message):
 
 def test_too_many_validation_slices_are_refused():
     with pytest.raises(ValueError, match=r"n must lie in \[1, \d+\] for s1, got 999"):
-        pipelines.validation_slices("brain", "s1", 999)
+        plain_slices.validation_slices("brain", "s1", 999)

@@ -11,7 +11,7 @@ from test_configs import ROOT, load
 
 from experiments import supervised_unet
 from mgdm_jax import factory, priors, simulate, train
-from mgdm_jax.data import pipelines
+from mgdm_jax.data import plain_slices
 from mgdm_jax.guidance import proximal
 from mgdm_jax.networks import unet
 from mgdm_jax.training import objectives, supervised
@@ -109,7 +109,7 @@ def test_supervised_images_meet_the_data(tmp_path):
     priors.save(config.prior.path, facts, weights)
     reference, images = supervised_unet.reconstruct(config)
     measured = factory.load_measurements(config, (120, 120))
-    slices = pipelines.validation_slices("brain", "colin27", 2, split="test")
+    slices = plain_slices.validation_slices("brain", "colin27", 2, split="test")
     np.testing.assert_array_equal(reference, slices[..., 0])
     y = jax.vmap(measured.operator.forward)(jnp.asarray(images))
     np.testing.assert_allclose(y, measured.measurement, atol=1e-4)
