@@ -30,6 +30,9 @@ TASKS = {
 }
 """Line of the summaries -> stem of its files, the paper's lead over DDNM, over DPS."""
 
+BY_FBP = ("ct_lidc-23views", "ct_lidc-10views")
+"""Stems where DDNM by FBP, as the paper ran it, stands beside DDNM."""
+
 NAMES = {"dps_1000": "DPS, 1,000 steps", "pigdm": "ΠGDM", "ddrm": "DDRM"}
 NAMES |= {"diffpir": "DiffPIR", "mcg": "MCG", "ddnm_plus": "DDNM+", "tv": "TV"}
 NAMES |= {"score_med": "ScoreMed", "score_mri": "Score-MRI", "dds": "DDS"}
@@ -65,7 +68,7 @@ def leads() -> str:
         found = kept(stem)
         over = {name: report.lead(found["mgdm"], row) for name, row in found.items()}
         ddnm = over["ddnm"]
-        if stem in ("ct_lidc-23views", "ct_lidc-10views"):
+        if stem in BY_FBP:
             ddnm += f"; by FBP {over['ddnm_fbp_merge']}"
         rival = best_rival(found)
         best = f"{NAMES[rival]} {over[rival]}" if rival != "dps_1000" else "DPS-1000"
@@ -84,7 +87,7 @@ def scores() -> str:
         found = kept(stem)
         told = {name: f"{mean(row):.2f}" for name, row in found.items()}
         ddnm = told["ddnm"]
-        if stem in ("ct_lidc-23views", "ct_lidc-10views"):
+        if stem in BY_FBP:
             ddnm += f" (by FBP {told['ddnm_fbp_merge']})"
         rival = best_rival(found)
         best = f"{told[rival]} ({NAMES[rival]})"

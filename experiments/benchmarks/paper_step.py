@@ -1,8 +1,8 @@
 """What a step of the paper's scale takes here: what `paper_cost` only estimates.
 
-Of each `:paper` configuration, its ADM network with random weights: a sampler of one
-pass forward and two products with Jᵀ a step, MRI at 4x, so many images at once. Prints
-milliseconds a step and image, the hours that 1,000 images would take at that, and XLA's
+Of the `:paper` configurations named, the ADM network with random weights: a sampler of
+one pass forward and two products with Jᵀ a step, MRI at 4x, so many images at once.
+Prints milliseconds a step and image, the hours that 1,000 images would take at that, and XLA's
 account of the memory that the program works in.
 
     python -m experiments.benchmarks.paper_step --batches=1,4

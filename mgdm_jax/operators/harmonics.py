@@ -139,7 +139,7 @@ def _mean_blocks(view: ViewFn, n_views: int, size: int) -> np.ndarray:
     for i in range(n_views):
         for side, half in enumerate(_halves(view(i), size)):
             shared = (turned @ half.T).toarray().reshape(len(firsts), k, k)
-            np.add.at(total, (i + side * n_views - firsts) % n_circle, shared)
+            total[(i + side * n_views - firsts) % n_circle] += shared
     return total / len(firsts)
 
 
