@@ -2,8 +2,8 @@
 
 Of the `:paper` configurations named, the ADM network with random weights: a sampler of
 one pass forward and two products with Jᵀ a step, MRI at 4x, so many images at once.
-Prints milliseconds a step and image, the hours that 1,000 images would take at that, and XLA's
-account of the memory that the program works in.
+Prints milliseconds a step and image, the hours that 1,000 images would take at that,
+and XLA's account of the memory that the program works in.
 
     python -m experiments.benchmarks.paper_step --batches=1,4
 """
