@@ -259,8 +259,6 @@ def cli() -> None:
         folder = Path(workdir.value or f"runs/priors/{config.value.name}")
         joining()
         to = talking() if processes.leads() else console.SILENT
-        if to.quiet:
-            logging.getLogger().setLevel(logging.WARNING)
         to.event("start", {"config": config.value.name, "workdir": str(folder)})
         before = checkpoints.newest_step(folder / "checkpoints")
         path, wanted = train(config.value, folder, to=to), config.value.train.n_steps

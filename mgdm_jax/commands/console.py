@@ -6,6 +6,7 @@ With `--log-format=json` stdout holds one object a line and nothing else:
 """
 
 import dataclasses
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -121,4 +122,10 @@ def define_flags() -> Callable[[], Console]:
         ["text", "json"],
         "json: start, progress and result as lines of JSON on stdout.",
     )
-    return lambda: Console(quiet.value, form.value == "json")
+
+    def talking() -> Console:
+        if quiet.value:
+            logging.getLogger().setLevel(logging.WARNING)
+        return Console(quiet.value, form.value == "json")
+
+    return talking

@@ -11,6 +11,7 @@ set to zero; `fourier.apply_gain` drops those directions.
 import contextlib
 import functools
 import hashlib
+import logging
 import os
 import pathlib
 import tempfile
@@ -150,6 +151,7 @@ def cached(
     path = pathlib.Path(cache_dir) / f"{kind}-{name()}.npz"
     eigen = _load(path, shape)
     if eigen is None:
+        logging.info("diagonalising AAᵀ of this scan, once; kept in %s", path.parent)
         eigen = build()
         with contextlib.suppress(OSError):  # full, or read-only: it is made again
             _store(path, eigen)

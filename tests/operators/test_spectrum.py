@@ -1,3 +1,5 @@
+import logging
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,11 +40,13 @@ def test_dual_eigh_without_cache(matrix, builds):
     assert len(builds) == 1
 
 
-def test_cache_is_hit_and_leaves_one_file(matrix, builds, tmp_path):
+def test_cache_is_hit_and_leaves_one_file(matrix, builds, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
     folder = tmp_path / "made" / "here"
     first = spectrum.dual_eigh(matrix, folder)
     second = spectrum.dual_eigh(matrix, folder)
     assert len(builds) == 1
+    assert caplog.text.count(f"kept in {folder}") == 1
     assert (first.vectors == second.vectors).all()
     assert [p.suffix for p in folder.iterdir()] == [".npz"]
 
