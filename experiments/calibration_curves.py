@@ -17,7 +17,7 @@ from absl import app, flags
 from matplotlib import figure
 from ml_collections import config_flags
 
-from experiments import rows
+from experiments import markdown, rows
 from mgdm_jax import calibration, conventions, factory, hyperparameters, posterior
 from mgdm_jax.calibration import Calibration
 from mgdm_jax.defaults import Config
@@ -65,16 +65,13 @@ def table(found: dict[str, Calibration]) -> str:
     first = next(iter(found.values()))
     widest, middle = -1, int(np.argmin(np.abs(first.nominal[0] - 0.5)))
     heads = [f"coverage of {first.nominal[0, i]:.0%}" for i in (middle, widest)]
-    lines = [
-        f"| method | {' | '.join(heads)} | spread ÷ error | correlation |",
-        "|---|---|---|---|---|",
-    ]
+    names = ["method", *heads, "spread ÷ error", "correlation"]
+    lines = []
     for name, row in found.items():
         cells = [f"{np.mean(row.coverage[:, i]):.0%}" for i in (middle, widest)]
         cells += [f"{np.mean(row.spread_to_error):.2f}"]
-        cells += [f"{np.mean(row.correlation):.2f}"]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append([name, *cells, f"{np.mean(row.correlation):.2f}"])
+    return markdown.table(names, lines)
 
 
 def curves(found: dict[str, Calibration], title: str) -> figure.Figure:

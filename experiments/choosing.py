@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from experiments import keeping, scoring
+from experiments import keeping, markdown, scoring
 from mgdm_jax import devices, factory, hyperparameters, sweeps
 from mgdm_jax.defaults import Config
 from mgdm_jax.sweeping import criteria, evaluation, holding_out
@@ -97,9 +97,6 @@ def table(config: Config, factors: list[float], kept: Path) -> str:
     n = psnr.shape[1]
     oracle = psnr.max(axis=0)
     lines = [
-        "| chosen by | PSNR / dB | loss to the oracle / dB: mean, worst "
-        "| samples | s |",
-        "|---|---|---|---|---|",
         _line("oracle, per slice", oracle, oracle, len(asked), seconds / n),
         _line("validation subject", psnr[0], oracle, 0, 0.0),
     ]
@@ -114,13 +111,13 @@ def table(config: Config, factors: list[float], kept: Path) -> str:
         for label, chosen in choices.items():
             reached = psnr[chosen, np.arange(n)]
             lines.append(_line(label, reached, oracle, n_samples, seconds / n))
-    return "\n".join(lines)
+    loss = "loss to the oracle / dB: mean, worst"
+    return markdown.table(["chosen by", "PSNR / dB", loss, "samples", "s"], lines)
 
 
 def _line(
     name: str, reached: np.ndarray, oracle: np.ndarray, n_samples: int, seconds: float
-) -> str:
+) -> list[str]:
     loss = oracle - reached
     losses = f"{loss.mean():.2f}, {loss.max():.2f}"
-    cost = f"{n_samples} | {seconds:.0f}"
-    return f"| {name} | {reached.mean():.2f} | {losses} | {cost} |"
+    return [name, f"{reached.mean():.2f}", losses, f"{n_samples}", f"{seconds:.0f}"]

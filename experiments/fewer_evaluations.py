@@ -16,7 +16,7 @@ from pathlib import Path
 from absl import app, flags
 from ml_collections import config_flags
 
-from experiments import keeping, scoring, validation
+from experiments import keeping, markdown, scoring, validation
 from mgdm_jax import hyperparameters, sweeps
 from mgdm_jax.defaults import Config
 
@@ -64,12 +64,9 @@ def cell(config: Config) -> dict:
 def table(config: Config, kept: Path) -> str:
     """Return the table as Markdown, computing the cells that are not kept."""
     known = keeping.read(kept)
-    lines = [
-        f"| | {' | '.join(_STEPS.value)} |",
-        "|---" * (len(_STEPS.value) + 1) + "|",
-    ]
+    lines = []
     for name in _ROWS.value:
-        row = []
+        row = [name]
         for n_steps in map(int, _STEPS.value):
             made = copy.deepcopy(config)
             made.sampler.update(VARIANTS[name] | {"n_steps": n_steps})
@@ -80,8 +77,8 @@ def table(config: Config, kept: Path) -> str:
             found = known[label]
             row.append(f"{found['psnr']:.2f} ({found['zeta']:.2g}, {found['eta']:g})")
             print(label, row[-1], flush=True)
-        lines.append(f"| {name} | {' | '.join(row)} |")
-    return "\n".join(lines)
+        lines.append(row)
+    return markdown.table(["", *_STEPS.value], lines)
 
 
 def _settings(config: Config) -> dict:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
+from experiments import markdown
 from mgdm_jax import analytic, calibration, defaults, methods, schedules, tuned
 from mgdm_jax.operators import fourier, linalg, masks
 from mgdm_jax.samplers import loop
@@ -165,16 +166,16 @@ def exact(given: Setting, y: Array) -> Moments:
 
 def line(
     name: str, numbers: str, found: Posterior, truth: Moments, seen: np.ndarray
-) -> str:
+) -> list[str]:
     """Return a row: of what A sees and of what it does not, means and deviations."""
     mean, covariance = truth
-    cells = []
+    cells = [name, numbers]
     for part in (seen, np.eye(len(seen)) - seen):
         scale = np.trace(part @ covariance)
         off = np.mean(np.sum(((found.mean - mean) @ part) ** 2, axis=1))
         spread = np.trace(part @ found.covariance)
         cells += [f"{np.sqrt(off / scale):.2f}", f"{np.sqrt(spread / scale):.2f}"]
-    return f"| {name} | {numbers} | {' | '.join(cells)} | {found.coverage:.0%} |"
+    return [*cells, f"{found.coverage:.0%}"]
 
 
 def table() -> str:
@@ -187,12 +188,9 @@ def table() -> str:
     own = rng.multivariate_normal(np.zeros(SIZE**2), truth[1], (n, k), "ignore")
     own = jnp.asarray(own + truth[0][:, None]).reshape(n, k, SIZE, SIZE)
     drawn = summary(own, truths)
-    lines = [
-        "| method | ζ, λ, η | seen: mean off | deviation | unseen: mean off "
-        f"| deviation | coverage of {drawn.nominal:.0%} |",
-        "|---|---|---|---|---|---|---|",
-        line("exact posterior", "", drawn, truth, given.seen),
-    ]
+    moments = ("seen: mean off", "deviation", "unseen: mean off", "deviation")
+    names = ("method", "ζ, λ, η", *moments, f"coverage of {drawn.nominal:.0%}")
+    lines = [line("exact posterior", "", drawn, truth, given.seen)]
     keys = jax.random.split(jax.random.key(3), (n, k))
     for name in _ROWS.value:
         method = name.split()[0]
@@ -201,8 +199,8 @@ def table() -> str:
         found = summary(run(keys, y, numbers), truths)
         told = f"{numbers.zeta:g}, {numbers.lam:g}, {numbers.eta:g}"
         lines.append(line(name, told, found, truth, given.seen))
-        print(lines[-1], flush=True)
-    return "\n".join(lines)
+        print(markdown.row(lines[-1]), flush=True)
+    return markdown.table(names, lines)
 
 
 def main(argv: list[str]) -> None:

@@ -26,7 +26,7 @@ import optax
 from absl import app, flags
 from ml_collections import config_flags
 
-from experiments import ascent, rows, search, validation
+from experiments import ascent, markdown, rows, search, validation
 from mgdm_jax import factory, methods, metrics
 from mgdm_jax.defaults import Config
 from mgdm_jax.samplers import loop
@@ -160,13 +160,14 @@ def main(argv: list[str]) -> None:
             way(config, ledger)
     shares = [_SECONDS.value * share for share in (0.0, 0.125, 0.25, 0.5, 1.0)]
     lines = [
-        "| by | answers | " + " | ".join(f"{s:.0f} s" for s in shares) + " |",
-        "|---" * (2 + len(shares)) + "|",
+        [
+            ledger.name,
+            len(ledger.entries),
+            *(f"{ledger.reached(s):.2f}" for s in shares),
+        ]
+        for ledger in ledgers
     ]
-    for ledger in ledgers:
-        reached = " | ".join(f"{ledger.reached(s):.2f}" for s in shares)
-        lines.append(f"| {ledger.name} | {len(ledger.entries)} | {reached} |")
-    text = "\n".join(lines)
+    text = markdown.table(["by", "answers", *(f"{s:.0f} s" for s in shares)], lines)
     folder = Path(_OUT.value)
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"gradient_tuning-{rows.level_name(config)}"

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import app, flags, logging
 
+from experiments import markdown
 from experiments.killing import jobs, leavings, trainings
 from experiments.killing.jobs import Job
 from experiments.killing.processes import (
@@ -121,11 +122,12 @@ def until_it_ends(
 
 def table(lines: list[Line]) -> str:
     """Return the table with its note."""
-    head = ["| what | killed at | kills | result |", "|---|---|---|---|"]
+    names = ["what", "killed at", "kills", "result"]
+    rows = [(x.what, x.when, x.n_kills, x.result) for x in lines]
     total = f"{sum(x.n_kills for x in lines)} kills, {len(lines)} comparisons, "
     total += f"{sum(not x.equal for x in lines)} of them different."
     note = NOTE.format(excepted=", ".join(leavings.EXCEPTED))
-    return "\n".join([*head, *map(str, lines), "", total, note])
+    return "\n".join([markdown.table(names, rows), "", total, note])
 
 
 def main(argv: list[str]) -> None:

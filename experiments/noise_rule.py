@@ -12,6 +12,7 @@ import numpy as np
 from absl import app, flags
 
 from configs import ct_lidc
+from experiments import markdown
 from mgdm_jax import factory, metrics
 from mgdm_jax.defaults import Config
 from mgdm_jax.types import Array, Guidance
@@ -49,15 +50,14 @@ def main(argv: list[str]) -> None:
     config.data.split, config.data.subject = "train", "lung1"
     config.data.n_images, config.sampler.n_steps = _SLICES.value, _STEPS.value
     peak = float(factory.build(config).measurements.measurement.max())
-    print("| noise | λ_t |", " | ".join(f"λ = {v:g}" for v in LAMBDAS), "|")
-    print("|---|---|" + "---|" * len(LAMBDAS))
+    print(markdown.head(["noise", "λ_t", *(f"λ = {v:g}" for v in LAMBDAS)]))
     for percent in map(float, _PERCENT.value):
         config.task.noise_std = percent / 100 * peak
         for follows in (False, True):
             config.guidance.lam_follows_noise = follows
             form = "λ + noise" if follows else "λ"
             cells = [f"{v:.2f}" for v in psnr_of(config, LAMBDAS)]
-            print(f"| {percent:g} % | {form} |", " | ".join(cells), "|", flush=True)
+            print(markdown.row([f"{percent:g} %", form, *cells]), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib import figure
 
 from experiments import prior_card_denoising, prior_card_numbers
+from experiments.markdown import table
 from mgdm_jax import factory, figures, metrics, priors
 from mgdm_jax.data import pipelines, samples
 from mgdm_jax.training import steps, unconditional
@@ -61,12 +62,6 @@ class Card(NamedTuple):
         path = self.pictures / f"{self.spec.name}-{what}.png"
         picture.savefig(path, dpi=110)
         return f"![{what}]({Path(os.path.relpath(path, self.folder)).as_posix()})"
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def facts(card: Card, log: Path) -> str:

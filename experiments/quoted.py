@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from absl import app
 
-from experiments import keeping, report, rows
+from experiments import keeping, markdown, report, rows
 from mgdm_jax.storage import aside
 
 RESULTS = Path("experiments/results")
@@ -59,11 +59,9 @@ def best_rival(found: Rows) -> str:
 
 def leads() -> str:
     """Return MGDM's paired leads over its rivals, the paper's beside them."""
-    lines = [
-        "| task | PSNR / dB | over DDNM | the paper's | over DPS | the paper's "
-        "| over DPS-1000 | over the best rival |",
-        "|---" * 8 + "|",
-    ]
+    names = ["task", "PSNR / dB", "over DDNM", "the paper's", "over DPS"]
+    names += ["the paper's", "over DPS-1000", "over the best rival"]
+    lines = []
     for label, (stem, over_ddnm, over_dps) in TASKS.items():
         found = kept(stem)
         over = {name: report.lead(found["mgdm"], row) for name, row in found.items()}
@@ -73,16 +71,13 @@ def leads() -> str:
         rival = best_rival(found)
         best = f"{NAMES[rival]} {over[rival]}" if rival != "dps_1000" else "DPS-1000"
         cells = [label, f"{mean(found['mgdm']):.2f}", ddnm, over_ddnm, over["dps"]]
-        lines.append(f"| {' | '.join([*cells, over_dps, over['dps_1000'], best])} |")
-    return "\n".join(lines)
+        lines.append([*cells, over_dps, over["dps_1000"], best])
+    return markdown.table(names, lines)
 
 
 def scores() -> str:
     """Return mean PSNR of MGDM, its rivals, and the image that all begin from."""
-    lines = [
-        "| | zero-filled, FBP | DPS | DDNM | best other | MGDM |",
-        "|---" * 6 + "|",
-    ]
+    lines = []
     for label, (stem, *_) in TASKS.items():
         found = kept(stem)
         told = {name: f"{mean(row):.2f}" for name, row in found.items()}
@@ -91,9 +86,9 @@ def scores() -> str:
             ddnm += f" (by FBP {told['ddnm_fbp_merge']})"
         rival = best_rival(found)
         best = f"{told[rival]} ({NAMES[rival]})"
-        cells = [label, baseline(stem), told["dps"], ddnm, best, told["mgdm"]]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append([label, baseline(stem), told["dps"], ddnm, best, told["mgdm"]])
+    names = ["", "zero-filled, FBP", "DPS", "DDNM", "best other", "MGDM"]
+    return markdown.table(names, lines)
 
 
 def baseline(stem: str) -> str:

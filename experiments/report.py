@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments import scoring
+from experiments.markdown import table
 from mgdm_jax import metrics
 
 PaperRow = tuple[str, str]
@@ -36,16 +37,16 @@ def markdown(
       paper: rows that the paper has.
       source: the paper's data set, for the heading; empty for no such column.
     """
-    head = "| method | slices | PSNR / dB | SSIM | MGDM's lead / dB | ζ, λ, ρ, η "
-    head += "| NFE + backward | s |"
-    head += f" paper, on {source}: PSNR, SSIM |" if source else ""
-    lines = [head, "|" + "---|" * (head.count("|") - 1)]
+    names = ["method", "slices", "PSNR / dB", "SSIM", "MGDM's lead / dB"]
+    names += ["ζ, λ, ρ, η", "NFE + backward", "s"]
+    names += [f"paper, on {source}: PSNR, SSIM"] if source else []
+    lines = []
     for name, row in results.items():
         cells = _cells(name, row, results.get("mgdm"))
         if source:
             cells.append(", ".join(paper.get(name, ("-",))))
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n" + _notes(results)
+        lines.append(cells)
+    return table(names, lines) + "\n" + _notes(results)
 
 
 def _cells(name: str, row: dict, ours: dict | None) -> list[str]:

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
+from experiments import markdown
 from experiments.benchmarks import timing, untrained
 from mgdm_jax import convert, devices, factory, priors
 from mgdm_jax.samplers import dps, mgdm
@@ -158,9 +159,8 @@ def rows(net, prior: factory.Prior, n: int) -> list[str]:
     for name, values in found.items():
         least, base = min(values), min(found[f"{name.split(',')[0]}, ours"])
         spread = statistics.fmean(values) / least
-        lines.append(
-            f"| {name} | {n} | {least / n:.2f} | {spread:.2f} | {least / base:.2f} |"
-        )
+        cells = (f"{least / n:.2f}", f"{spread:.2f}", f"{least / base:.2f}")
+        lines.append(markdown.row([name, n, *cells]))
     return lines
 
 
@@ -170,8 +170,8 @@ def main(argv: list[str]) -> None:
     net, prior = networks(_SIZE.value)
     print(f"jax {jax.__version__}, torch {torch.__version__}, ", end="")
     print(f"deepinv {deepinv.__version__}, {_SIZE.value} px, {_STEPS.value} steps\n")
-    print("| method | batch | s an image | mean ÷ least | ours = 1 |")
-    print("|---|--:|--:|--:|--:|")
+    names = ["method", "batch", "s an image", "mean ÷ least", "ours = 1"]
+    print(markdown.head(names))
     for batch in _BATCHES.value:
         print("\n".join(rows(net, prior, int(batch))), flush=True)
 

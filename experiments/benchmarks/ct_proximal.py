@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
+from experiments import markdown
 from experiments.benchmarks.timing import least
 from mgdm_jax.data import samples
 from mgdm_jax.guidance import proximal
@@ -60,7 +61,8 @@ def rows(problem: Problem, lam: jax.Array) -> Iterator[str]:
     views = len(problem.measurement)
     for name, call, seconds in zip(known, calls, times, strict=True):
         gap = proximal.gap(problem, start, call(), lam)
-        yield f"| {views} | {lam:.0e} | {name} | {1e3 * seconds:.1f} | {gap:.0e} |"
+        found = (f"{1e3 * seconds:.1f}", f"{gap:.0e}")
+        yield markdown.row([views, f"{lam:.0e}", name, *found])
 
 
 def main(argv: list[str]) -> None:
@@ -69,7 +71,7 @@ def main(argv: list[str]) -> None:
     (subject, *_) = samples.subjects("chest", "test")
     volume = samples.load_volume("chest", "test", subject)
     image = volume[len(volume) // 2, : _SIZE.value, : _SIZE.value]
-    print("| views | λ | solver | ms | gap |\n|--:|--:|---|--:|--:|")
+    print(markdown.head(["views", "λ", "solver", "ms", "gap"]))
     for n_views in map(int, _VIEWS.value):
         problem = problem_of(n_views, image)
         for lam in map(jnp.float32, _LAMS.value):

@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 from absl import app, flags
 
-from experiments import tiny_prior
+from experiments import markdown, tiny_prior
 from mgdm_jax.data import prepared
 
 GATHERED = ("reconstruction", "baseline", "data_residual", "steps")
@@ -123,15 +123,14 @@ def table(samples: list[Sample]) -> list[str]:
         return [np.diff(done[ends]) / np.diff(clock[ends]) for clock in seconds]
 
     lines = [
-        f"| {done[end]} | {resident[end]:.0f} | {by_wall:.1f} | {by_cpu:.1f} |"
+        (done[end], f"{resident[end]:.0f}", f"{by_wall:.1f}", f"{by_cpu:.1f}")
         for end, by_wall, by_cpu in zip(ends[1:], *rates(ends), strict=True)
     ]
     first, last = resident[: ends[5]].mean(), resident[ends[5] :].mean()
     by_wall, by_cpu = (rate[1] / rate[0] for rate in rates(ends[::5]))
+    names = ["images", "resident / MB", "images/s", "images a CPU second"]
     return [
-        "| images | resident / MB | images/s | images a CPU second |",
-        "|---|---|---|---|",
-        *lines,
+        markdown.table(names, lines),
         "",
         f"last half / first half: resident memory {last / first:.3f}, images/s "
         f"{by_wall:.3f}, images a CPU second {by_cpu:.3f}",

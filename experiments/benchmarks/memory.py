@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from absl import app, flags
 
+from experiments import markdown
 from experiments.benchmarks import untrained
 from mgdm_jax import factory
 from mgdm_jax.samplers import mgdm
@@ -40,10 +41,11 @@ def main(argv: list[str]) -> None:
     """Print one row a number of steps."""
     del argv
     prior = untrained.prior(tiny=_TINY.value)
-    print("| steps | works in / MB | returns / MB |\n|--:|--:|--:|")
+    print(markdown.head(["steps", "works in / MB", "returns / MB"]))
     for n_steps in map(int, _STEPS.value):
         work, output = account(prior, n_steps)
-        print(f"| {n_steps} | {work / 1e6:.3f} | {output / 1e6:.3f} |", flush=True)
+        sizes = (f"{work / 1e6:.3f}", f"{output / 1e6:.3f}")
+        print(markdown.row([n_steps, *sizes]), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import numpy as np
 from absl import app, flags
 
 from configs import ct_lidc, mri_brats, mri_fastmri
+from experiments import markdown
 from experiments.benchmarks import untrained
 from experiments.benchmarks.timing import least
 from mgdm_jax import factory, methods, priors
@@ -73,10 +74,8 @@ def main(argv: list[str]) -> None:
     """Print a row a network, dtype and batch."""
     del argv
     print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}")
-    print(
-        "| network | dtype | batch | ms a step and image | whole / h | works in / GB |"
-    )
-    print("|---|---|--:|--:|--:|--:|")
+    names = ["network", "dtype", "batch", "ms a step and image"]
+    print(markdown.head([*names, "whole / h", "works in / GB"]))
     for name in _TASKS.value:
         config = TASKS[name].get_config("paper")
         for dtype in _DTYPES.value:
@@ -84,12 +83,10 @@ def main(argv: list[str]) -> None:
             for batch in map(int, _BATCHES.value):
                 seconds, memory = case(config, prior, batch)
                 hours = seconds * config.sampler.n_steps * _IMAGES.value / 3600
-                print(
-                    f"| {name}, {prior.image_shape[0]} px, {config.sampler.n_steps} "
-                    f"steps | {dtype} | {batch} | {1e3 * seconds:.1f} | {hours:.2f} "
-                    f"| {memory:.2f} |",
-                    flush=True,
-                )
+                what = f"{name}, {prior.image_shape[0]} px"
+                what += f", {config.sampler.n_steps} steps"
+                found = (f"{1e3 * seconds:.1f}", f"{hours:.2f}", f"{memory:.2f}")
+                print(markdown.row([what, dtype, batch, *found]), flush=True)
 
 
 if __name__ == "__main__":

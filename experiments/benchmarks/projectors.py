@@ -25,6 +25,7 @@ import numpy as np
 from absl import app, flags
 from skimage import transform
 
+from experiments import markdown
 from experiments.benchmarks.timing import least
 from mgdm_jax.data import samples
 from mgdm_jax.operators import projection, radon
@@ -122,10 +123,9 @@ def line(
 ) -> str:
     """Return one row of the table."""
     forward, adjoint = times
-    return (
-        f"| {n_views} | {library} | {1e3 * forward:.2f} | {1e3 * adjoint:.2f} "
-        f"| {sum(times) / sum(own):.2f} | {differs} |"
-    )
+    pair = (f"{1e3 * forward:.2f}", f"{1e3 * adjoint:.2f}")
+    ratio = f"{sum(times) / sum(own):.2f}"
+    return markdown.row([n_views, library, *pair, ratio, differs])
 
 
 def main(argv: list[str]) -> None:
@@ -136,8 +136,8 @@ def main(argv: list[str]) -> None:
     size = _SIZE.value
     image = np.asarray(transform.resize(volume[len(volume) // 2], (size, size)))
     image = np.where(projection.inscribed_circle(size), image, 0)
-    print("| views | library | A / ms | Aᵀ / ms | pair, ours = 1 | differs |")
-    print("|--:|---|--:|--:|--:|--:|")
+    names = ["views", "library", "A / ms", "Aᵀ / ms", "pair, ours = 1", "differs"]
+    print(markdown.head(names))
     for n_views in map(int, _VIEWS.value):
         print(*table(image, n_views), sep="\n", flush=True)
 

@@ -118,9 +118,6 @@ class Line:
     result: str
     equal: bool
 
-    def __str__(self) -> str:
-        return f"| {self.what} | {self.when} | {self.n_kills} | {self.result} |"
-
 
 def line(what: str, kills: list[Kill], job: Job, found: list[str]) -> Line:
     """Return a row of the table."""
