@@ -28,7 +28,7 @@ STARTING = {
 }
 """Method -> numbers NOT yet chosen on validation, for every task and level alike.
 
-Placeholders until `experiments.tune` has run on full priors: the better of two to four
+For tasks that `experiments.tune` has not been run on: the better of two to four
 settings each on two validation slices (itk_mprage, 4x, 25 or 50 steps, brain priors of
 2,000 and 2,750 steps). Rivals had no equal search: DPS's step is the largest tried; eta
 of `mgdm_no_pr`, lam, rho of others and all of `ddnm_plus` were not searched at all;
@@ -145,8 +145,8 @@ MRI_COMPLEX = {
 }
 """Four inner slices of itk_mprage, simulated phase, 100 steps, Gaussian columns,
 brain_complex_held_back: `python -m experiments.tune --config configs/mri_fastmri.py
---subject itk_mprage`, at 8x with `--config.task.acceleration=8`. One inner slice, 1,000
-steps for `dps_1000`."""
+--subject itk_mprage`, at 8x with `--config.task.acceleration=8`. 1,000 steps for
+`score_mri` and `dps_1000`, the latter on one inner slice."""
 
 CT = {
     "23": {
@@ -217,13 +217,13 @@ CT = {
         "ddnm_fbp": (0.0, 0.0, 0.0, 1.0),
     },
 }
-"""Four inner slices of lung1, 100 steps, chest_ct_held_back: `python -m
-experiments.tune --config configs/ct_lidc.py --subject lung1`, with
-`--config.task.n_views=10` at 10 views and, noisy, `--config.task.noise_std=0.01`: about
-1 % of a sinogram's maximum; λ has the noise's share added. With FBP for a
-pseudo-inverse in DDNM's residual form (`ddnm_fbp`) every η diverges. MGDM's ζ at 23
-views is a stride below the best, 16, as all slices diverge at 24; rho, noisy, below 0.6
-for the like reason."""
+"""Four inner slices of lung1, 100 steps (1,000 for `score_med` and `dps_1000`),
+chest_ct_held_back: `python -m experiments.tune --config configs/ct_lidc.py --subject
+lung1`, with `--config.task.n_views=10` at 10 views and, noisy,
+`--config.task.noise_std=0.01`: about 1 % of a sinogram's maximum; λ has the noise's share
+added. With FBP for a pseudo-inverse in DDNM's residual form (`ddnm_fbp`) every η diverges.
+MGDM's ζ at 23 views is a stride below the best, 16, as all slices diverge at 24; noisy it
+is one below 1 for the like reason."""
 
 BY_KIND = {"mri_real": MRI_REAL, "mri_complex": MRI_COMPLEX, "ct": CT}
 """Values of `config.task.kind` -> the numbers of its task."""
