@@ -220,10 +220,10 @@ CT = {
 """Four inner slices of lung1, 100 steps (1,000 for `score_med` and `dps_1000`),
 chest_ct_held_back: `python -m experiments.tune --config configs/ct_lidc.py --subject
 lung1`, with `--config.task.n_views=10` at 10 views and, noisy,
-`--config.task.noise_std=0.01`: about 1 % of a sinogram's maximum; λ has the noise's share
-added. With FBP for a pseudo-inverse in DDNM's residual form (`ddnm_fbp`) every η diverges.
-MGDM's ζ at 23 views is a stride below the best, 16, as all slices diverge at 24; noisy it
-is one below 1 for the like reason."""
+`--config.task.noise_std=0.01`: about 1 % of a sinogram's maximum; λ has the noise's
+share added. With FBP for a pseudo-inverse in DDNM's residual form (`ddnm_fbp`) every η
+diverges. MGDM's ζ at 23 views is a stride below the best, 16, as all slices diverge at
+24; noisy it is one below 1 for the like reason."""
 
 BY_KIND = {"mri_real": MRI_REAL, "mri_complex": MRI_COMPLEX, "ct": CT}
 """Values of `config.task.kind` -> the numbers of its task."""
