@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Container, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,23 @@ def digest(arrays: Iterable[Any]) -> str:
 def plain(config: Config) -> dict[str, Any]:
     """Return the configuration as JSON gives it back."""
     return json.loads(config.to_json_best_effort())
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """Return the facts that a file holds, None where there is none.
+
+    Raises:
+      ValueError: if it is damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text())
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} is damaged; give another --workdir.")
+    return found
 
 
 def differences(

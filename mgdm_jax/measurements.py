@@ -14,6 +14,9 @@ from mgdm_jax.defaults import Config
 from mgdm_jax.operators import harmonics, masks, radon, sense, spectrum
 from mgdm_jax.types import Array, Problem
 
+DERIVED = ("row_vectors", "row_values", "dual_vectors", "dual_values", "harmonics")
+"""Fields of operators that follow from the others, to the last bit on one machine."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Measurements:
@@ -52,6 +55,13 @@ class Measurements:
         """Return n."""
         return self.measurement.shape[0]
 
+    def given(self) -> list[Array | np.ndarray | float]:
+        """Return all that a file gave or a simulation made, and nothing derived."""
+        leaves = jax.tree_util.tree_leaves_with_path(self.operator)
+        found = [leaf for way, leaf in leaves if not _is_derived(way)]
+        found += [self.measurement, self.noise_std, self.scale]
+        return found + [v for v in (self.reference, self.region) if v is not None]
+
     def problem(self, index: np.ndarray) -> Problem:
         """Return the problems [b] at `index`; see `axes`."""
         operator = self.operator
@@ -89,6 +99,10 @@ class Measurements:
     def axes(self) -> Problem:
         """`in_axes` of `jax.vmap` for what `problem` returns."""
         return Problem(0 if self.per_image else None, 0, None)  # type: ignore[arg-type]
+
+
+def _is_derived(way: tuple) -> bool:
+    return any(getattr(key, "name", "") in DERIVED for key in way)
 
 
 def with_spectrum(operator: Any, config: Config) -> Any:

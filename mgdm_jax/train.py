@@ -36,6 +36,7 @@ from mgdm_jax.defaults import Config
 from mgdm_jax.networks import unet
 from mgdm_jax.training import (
     checkpoints,
+    continuing,
     log,
     objectives,
     sources,
@@ -124,7 +125,8 @@ def train(
 ) -> Path:
     """Train to `config.train.n_steps`, resuming what the workdir holds.
 
-    Where that has as many steps already, nothing is done. Of several processes each
+    Where that has as many steps already, nothing is done; one of another training is
+    refused. Of several processes each
     makes its part of every batch, and the first writes but for its checkpoints.
 
     Args:
@@ -147,6 +149,7 @@ def train(
             f"the processes differ in their configuration, or in what {workdir} holds; "
             "start all with the same flags, in a --workdir that all can reach."
         )
+    continuing.check(workdir, config)
     if newest >= config.train.n_steps:
         return prior
     source = sources.make_source(config)
@@ -167,7 +170,7 @@ def train(
         if int(state.step):
             logging.info("resumed at step %d from %s", int(state.step), workdir)
         if processes.leads():
-            (workdir / "config.json").write_text(config.to_json_best_effort(indent=2))
+            continuing.note(workdir, config)
             log.forget_after(workdir / "metrics.csv", int(state.step))
         _loop(run, state, batches, monitored, saves, workdir, to)
     finally:

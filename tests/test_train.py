@@ -15,7 +15,7 @@ import tiny
 
 from mgdm_jax import defaults, priors, train
 from mgdm_jax.data import pipelines
-from mgdm_jax.training import checkpoints, log, sources, specs, steps
+from mgdm_jax.training import checkpoints, continuing, log, sources, specs, steps
 
 
 def tiny_config():
@@ -162,9 +162,24 @@ from mgdm_jax import defaults
 
 def get_config():
     config = defaults.shorten(defaults.prior_training())
+    config.data.subjects, config.data.held_back = "mni152", ""
+    config.network.channel_mult, config.network.patch = (1.0,), 8
     config.train.n_steps = 3
     return config
 """
+
+
+def test_another_training_is_refused(tmp_path):
+    """Its checkpoints would fit, and go on with other data, or for another loss."""
+    config = tiny_config()
+    continuing.note(tmp_path, config)
+    config.train.n_steps, config.train.save_every = 7, 1
+    continuing.check(tmp_path, config)
+    config.data.subjects = "s1"
+    message = r"another training: data\.subjects is 's1', was 'mni152'; give another"
+    with pytest.raises(ValueError, match=message):
+        train.train(config, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 @pytest.mark.parametrize("field", ["subjects", "held_back"])

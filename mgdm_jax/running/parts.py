@@ -29,9 +29,10 @@ from mgdm_jax.types import StepInfo
 
 FOLDER = "parts"
 _FACTS, _NOTE, _LOCK = "run.json", ".note", ".lock"
-
-DERIVED = ("row_vectors", "row_values", "dual_vectors", "dual_values", "harmonics")
-"""Fields of operators that follow from the others, to the last bit on one machine."""
+_DAMAGED = (
+    zipfile.BadZipFile,
+    RuntimeError,
+)  # a flipped bit: "encrypted"
 
 
 class Part(NamedTuple):
@@ -87,7 +88,7 @@ class Parts:
             of, seconds = str(arrays.pop("of")), float(arrays.pop("seconds"))
             steps = {k: arrays.pop(f"info.{k}", None) for k in StepInfo._fields}
             result = Reconstruction(**arrays, info=StepInfo(**steps))
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        except (*_DAMAGED, OSError, ValueError, KeyError, TypeError, EOFError):
             return None
         if of != self.identity:
             raise ValueError(f"{path} is of another run; {_instead(self.folder)}")
@@ -106,20 +107,12 @@ class Parts:
         return not (self.folder / _FACTS).exists()
 
 
-def _is_derived(way: tuple) -> bool:
-    return any(getattr(key, "name", "") in DERIVED for key in way)
-
-
 def facts(config: Config, prior: Prior, measurements: Measurements) -> dict[str, Any]:
     """Return all that the result of a run depends on, devices aside."""
-    operators = jax.tree_util.tree_leaves_with_path(measurements.operator)
-    given = [leaf for way, leaf in operators if not _is_derived(way)]
-    given += [measurements.measurement, measurements.noise_std, measurements.scale]
-    given += [v for v in (measurements.reference, measurements.region) if v is not None]
     return {
         "config": fingerprints.plain(config),
         "weights": fingerprints.digest(jax.tree.leaves(prior.params)),
-        "data": fingerprints.digest(given),
+        "data": fingerprints.digest(measurements.given()),
         "shape": list(measurements.measurement.shape),
         "mgdm-jax": __version__,
         "jax": jax.__version__,

@@ -3,7 +3,6 @@
 import json
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import jax
 
@@ -39,7 +38,7 @@ def check(workdir: Path, config: Config) -> None:
     if (workdir / "metrics.json").exists():
         raise ValueError(f"{workdir} holds a finished run; give another --workdir.")
     tables.read(workdir / TABLE)
-    before = _read_json(workdir / "config.json")
+    before = fingerprints.read(workdir / "config.json")
     if before is None:
         if (workdir / TABLE).exists():
             raise ValueError(
@@ -55,17 +54,22 @@ def check(workdir: Path, config: Config) -> None:
         )
 
 
-def check_inputs(workdir: Path, prior: Prior, measurements: Measurements) -> str:
-    """Return a digest of weights and images, refused if it was another one.
+def check_inputs(
+    workdir: Path, config: Config, prior: Prior, measurements: Measurements
+) -> str:
+    """Return a digest of weights and data, refused if it was another one.
+
+    Of images that measurements are simulated of, the images: on another device the
+    last bits of what is simulated differ.
 
     Raises:
       ValueError: with one line.
     """
-    judged_by = measurements.reference
-    if judged_by is None:
-        judged_by = measurements.measurement
-    found = fingerprints.digest((*jax.tree.leaves(prior.params), judged_by))
-    before = _read_json(workdir / "environment.json")
+    data = [measurements.reference]
+    if config.data.path and not prepared.is_prepared(config.data.path):
+        data = measurements.given()
+    found = fingerprints.digest((*jax.tree.leaves(prior.params), *data))
+    before = fingerprints.read(workdir / "environment.json")
     if before is not None and before.get("inputs") != found:
         raise ValueError(
             f"the prior or the images are not those that {workdir} was begun with; "
@@ -155,20 +159,3 @@ def _assignments(config: Config, row: Row) -> list[str]:
         for name, value in chosen.items()
         if not name.startswith(("tuned.", "sweep.")) and value != usual.get(name)
     ]
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    """Return a file's contents, None where there is none.
-
-    Raises:
-      ValueError: if it is damaged.
-    """
-    if not path.exists():
-        return None
-    try:
-        found = json.loads(path.read_text())
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} is damaged; give another --workdir.")
-    return found

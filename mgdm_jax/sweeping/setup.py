@@ -95,7 +95,7 @@ def make(config: Config, workdir: Path) -> Sweep:
         measurements=measurements,
         held_out=held_out,
         samplers=_samplers(config, prior, space),
-        inputs=files.check_inputs(workdir, prior, measurements),
+        inputs=files.check_inputs(workdir, config, prior, measurements),
         notes=files.provenance(config, measurements),
     )
     at_once(sweep, 1)  # refused before anything is written

@@ -76,6 +76,9 @@ def test_a_damaged_part_is_none(tmp_path, rng):
         ):
             path.write_bytes(damaged)
             assert kept.read(BATCH) is None
+        entry = whole.index(b"PK\x01\x02")  # whose flags say that it is encrypted
+        path.write_bytes(whole[: entry + 8] + b"\x01" + whole[entry + 9 :])
+        assert kept.read(BATCH) is None
 
 
 def test_nothing_stays_of_a_run_without_parts(tmp_path):
