@@ -172,6 +172,7 @@ def _write_images(run: Run, path: Path) -> None:
     stacks |= {
         "scale": run.measurements.scale,
         "data_residual": run.result.data_residual,
+        "diverged": run.result.diverged,
         "steps/data_residual": np.asarray(run.result.info.data_residual),
         "steps/prox_gap": np.asarray(run.result.info.prox_gap),
     }
@@ -179,7 +180,6 @@ def _write_images(run: Run, path: Path) -> None:
         "method": run.config.method,
         "data": str(run.measurements.facts["data"]),
         "baseline": BASELINES[run.config.task.kind],
-        "diverged": np.flatnonzero(run.result.diverged),
     }
     hdf5.write(path, stacks | _strip(run), attrs)
 

@@ -49,6 +49,7 @@ def write(folder, method="mgdm", n=4, *, error=0.03, kind="mri_real", **options)
         "baseline": 0.6 * truth + 0.1,
         "null_space": np.abs(images - truth) / 2,
         "scale": np.ones(n, np.float32),
+        "diverged": np.isin(np.arange(n), options.get("diverged", ())),
         "data_residual": steps[:, -1],
         "steps/data_residual": steps,
         "strip/x0_hat": truth[:1] * np.linspace(0.2, 1, 5)[:, None, None],
@@ -61,9 +62,8 @@ def write(folder, method="mgdm", n=4, *, error=0.03, kind="mri_real", **options)
         stacks["std"] = np.abs(images - truth)
     stacks |= options.get("stacks", {})
     folder.mkdir(parents=True)
-    diverged = np.array(options.get("diverged", ()), int)
     attrs = {"method": method, "data": "x", "baseline": "Zero-filled"}
-    hdf5.write(folder / "reconstructions.h5", stacks, attrs | {"diverged": diverged})
+    hdf5.write(folder / "reconstructions.h5", stacks, attrs)
     _write_config(folder, method, kind, options.get("config", {}))
     _write_numbers(folder, method, stacks, options)
 

@@ -207,9 +207,10 @@ def _write_h5(
         "null_space": spread(found.null_space),
         "baseline": _images(found.baseline, scan, units),
         "samples": np.stack([_images(x, scan, units) for x in found.samples]),
+        "data_residual": found.data_residual,
+        "diverged": found.diverged,
     }
-    facts = {"data_residual": found.data_residual, "diverged": found.diverged}
-    hdf5.write(path, stacks, facts | {"units": units})
+    hdf5.write(path, stacks, {"units": units})
 
 
 def _write_dicom(part: Path, images: np.ndarray, plan: Plan, about: str) -> None:

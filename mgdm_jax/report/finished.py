@@ -78,10 +78,9 @@ def read(folder: Path) -> Finished:
     if not (folder / "metrics.json").is_file():
         raise ValueError(f"{folder} holds no finished run (there is no metrics.json).")
     arrays, attrs = hdf5.contents(folder / "reconstructions.h5")
-    if "steps/data_residual" not in arrays:
+    if "diverged" not in arrays:
         raise ValueError(f"{folder} was written by an older version; run it again.")
     scale = arrays["scale"][:, None, None]
-    n = len(scale)
     image = int(arrays["strip/image"][0]) if "strip/image" in arrays else 0
     strip = arrays.get("strip/x0_hat")
     return Finished(
@@ -94,7 +93,7 @@ def read(folder: Path) -> Finished:
         maps=_magnitudes(arrays, ("null_space", "std"), scale),
         scores=_scores(folder / "metrics.csv"),
         data_residual=arrays["data_residual"],
-        diverged=np.isin(np.arange(n), attrs["diverged"]),
+        diverged=arrays["diverged"],
         steps=arrays["steps/data_residual"],
         strip=None if strip is None else magnitude(strip / scale[image]),
         strip_steps=arrays.get("strip/step"),

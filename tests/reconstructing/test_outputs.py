@@ -198,3 +198,19 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     (out / "report.pdf").write_bytes(b"mine")
     with pytest.raises(ValueError, match=r"more than \.dcm files"):
         outputs.check_target(str(out), overwrite=True)
+
+
+def test_any_number_of_samples_can_be_written(tmp_path):
+    """What is known of each is no attribute, which HDF5 holds 64 KB of."""
+    result, scan = found(np.zeros((20, 4, 4), np.float32))
+    many = 1000
+    result = result._replace(
+        samples=np.zeros((many, 20, 4, 4), np.float32),
+        data_residual=np.arange(many * 20.0).reshape(many, 20),
+        diverged=np.zeros((many, 20), bool),
+    )
+    path = tmp_path / "out.h5"
+    outputs.write(outputs.plan(path, ct(20)), result, scan, "mgdm")
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(file["data_residual"], result.data_residual)
+        assert file["diverged"].shape == (many, 20) and not file["diverged"][()].any()
