@@ -21,6 +21,9 @@ from mgdm_jax.operators import fourier, masks, projection, radon, sense
 LEAST, MOST = 0.02, 20.0
 """Brightest values of an image in units of its scale; metal in CT reaches 3 or so."""
 
+JUDGED = 5
+"""Slices, at most, by which a given scale is judged."""
+
 _WIDER = (
     "; where complex images are the middle of a wider field of view, give --wider_field"
     " (in a configuration, --config.data.wider_field)"
@@ -155,18 +158,24 @@ def _scales(
     path: str, given: float | None, operator: Any, kspace: np.ndarray
 ) -> np.ndarray:
     """Return [n]: the file's scale, or the largest zero-filled magnitude."""
-    n = len(kspace) if given is None else 1
+    n = len(kspace)
+    seen = range(n) if given is None else _few(n)
     adjoint = jax.jit(lambda op, y: op.adjoint(y))
     each = operator if isinstance(operator, list) else [operator] * n
-    images = (adjoint(op, y) for op, y in zip(each[:n], kspace[:n], strict=True))
+    images = (adjoint(each[i], kspace[i]) for i in seen)
     magnitudes = (
         np.abs(x) if x.ndim == 2 else np.linalg.norm(x, axis=-1) for x in images
     )
     found = np.array([magnitude.max() for magnitude in magnitudes], np.float32)
     if given is None:
         return found
-    _check_scale(path, "the zero-filled image", float(found[0]), given)
-    return np.full(len(kspace), given, np.float32)
+    _check_scale(path, "the zero-filled image", float(found.max()), given)
+    return np.full(n, given, np.float32)
+
+
+def _few(n: int) -> np.ndarray:
+    """Return evenly spaced ones of n slices: those at the ends may be near empty."""
+    return np.unique(np.linspace(0, n - 1, min(n, JUDGED)).round().astype(int))
 
 
 def _check_scale(path: str, what: str, brightest: float, scale: float) -> None:
@@ -206,20 +215,20 @@ def from_ct(
     detectors = file.sinogram.shape[-1]
     measurements.check_size(path, (detectors, detectors), image_shape)
     operator = radon.parallel_beam(file.angles_deg, detectors)
-    operator = measurements.with_spectrum(operator, config)
     scale = np.full(n, file.scale, np.float32)
     region = projection.inscribed_circle(detectors)
     reference = _file_reference(file.reference, n, scale, image_shape)
     sinogram = file.sinogram[:n] / (file.scale * float(operator.scale))
     sinogram = jnp.asarray(sinogram, jnp.float32)
-    brightest = float(jnp.abs(jax.jit(operator.baseline)(sinogram[0])).max())
+    baselines = jax.jit(jax.vmap(operator.baseline))(sinogram[_few(n)])
+    brightest = float(jnp.abs(baselines).max())
     _check_scale(path, "its back-projection", brightest * file.scale, file.scale)
     facts = {
         "data": str(path),
         "simulated": "nothing known of",
     } | measurements.view_facts(len(file.angles_deg), detectors)
     return Measurements(
-        operator=operator,
+        operator=measurements.with_spectrum(operator, config),
         measurement=sinogram,
         noise_std=config.task.noise_std,
         reference=None if reference is None else reference * region,

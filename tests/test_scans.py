@@ -9,7 +9,7 @@ from test_configs import ROOT, load
 from test_reconstruct import kspace_of
 
 from mgdm_jax import factory
-from mgdm_jax.operators import coils
+from mgdm_jax.operators import coils, radon
 
 SIZE = (9, 12)
 
@@ -45,3 +45,28 @@ def test_dc_in_the_corner_or_in_the_middle(n_coils, tmp_path, rng):
     want = np.stack([images.real, images.imag], -1).astype(np.float32)
     again = jax.vmap(other.operator.forward)(want / other.scale[:, None, None, None])
     np.testing.assert_allclose(again, other.measurement, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["mri", "ct"])
+def test_a_scale_is_judged_by_more_than_the_first_slice(kind, tmp_path, rng):
+    """The ends of a volume are near empty."""
+    images = rng.uniform(0.5, 1, (3, 32, 32)) * [[[1e-3]], [[1.0]], [[0.1]]]
+    path = tmp_path / "scan.h5"
+    config = load(ROOT / ("ct_lidc.py" if kind == "ct" else "mri_brats.py"))
+    config.data.path = str(path)
+    with h5py.File(path, "w") as file:
+        if kind == "ct":
+            angles = np.arange(6) * 30.0
+            project = jax.vmap(radon.parallel_beam(angles, 32).forward)
+            scale = float(radon.parallel_beam(angles, 32).scale)
+            file["sinogram"] = scale * np.asarray(project(images.astype("f4")))
+            file["angles_deg"] = angles
+        else:
+            file["kspace"], file["mask"] = kspace_of(images).astype("c8"), np.ones(32)
+        file.attrs["scale"] = 1.0
+    made = factory.load_measurements(config, (32, 32))
+    np.testing.assert_array_equal(made.scale, np.ones(3))
+    with h5py.File(path, "a") as file:
+        file.attrs["scale"] = 1e-3
+    with pytest.raises(ValueError, match="give the scale of these data"):
+        factory.load_measurements(config, (32, 32))

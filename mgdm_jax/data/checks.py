@@ -137,7 +137,9 @@ def sensitivity_maps(values: np.ndarray | None, shape: tuple[int, ...]) -> None:
         )
     _numeric("sensitivity_maps", values)
     _finite("sensitivity_maps", values)
-    _nonzero("sensitivity_maps", values[None], "estimate them again.", unit="set")
+    each = values if values.ndim == 4 else values[None]
+    remedy = "estimate them again, or leave the slice out."
+    _nonzero("sensitivity_maps", each, remedy, unit="set")
 
 
 def sinogram(values: np.ndarray) -> None:

@@ -268,3 +268,12 @@ def test_reconstructions_are_written_whole_or_not_at_all(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out.h5"]
     with pytest.raises(ValueError, match="at least one array"):
         hdf5.write(path, {}, {})
+
+
+def test_maps_of_a_slice_that_are_zero_are_refused(tmp_path):
+    kspace = np.ones((2, 3, 8, 8), np.complex64)
+    maps = np.ones_like(kspace)
+    maps[1] = 0
+    contents = hdf5.MriFile(kspace, np.ones(8), maps, None, True, None)
+    with pytest.raises(ValueError, match="sensitivity_maps of set 1 is all zero"):
+        hdf5.check_mri(contents)
