@@ -20,7 +20,7 @@ def low_dose(
     rng: np.random.Generator,
     sinogram: np.ndarray,
     photons: float,
-    mm_per_unit: float,
+    mm_per_unit: float | np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a noisy sinogram and the deviation of each ray, both in operator units.
 
@@ -29,7 +29,8 @@ def low_dose(
       sinogram: [..., v, d] noiseless, operator units.
       photons: I₀ > 0, photons a detector and view without an object. A ray that no
         photon survives counts as one.
-      mm_per_unit: millimetres of an image of value 1 that make up one operator unit.
+      mm_per_unit: millimetres of an image of value 1 that make up one operator unit;
+        of a stack [..., 1, 1] where slices differ.
     """
     integral = PER_UNIT * mm_per_unit * np.asarray(sinogram, np.float64)
     counts = np.maximum(rng.poisson(photons * np.exp(-integral)), 1)

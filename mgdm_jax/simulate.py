@@ -71,14 +71,14 @@ class _Given(NamedTuple):
     Attributes:
       images: [n, h, w] or [n, h, w, 2], operator units.
       scale: [n], see `Measurements`.
-      pixel_mm: height of a pixel.
+      pixel_mm: [n], height of a pixel.
       source: where they come from.
       has_phase: whether their phase is a scan's; else it is simulated, if any.
     """
 
     images: np.ndarray
     scale: np.ndarray
-    pixel_mm: float
+    pixel_mm: np.ndarray
     source: str
     has_phase: bool
 
@@ -91,7 +91,7 @@ def _given(config: Config, image_shape: tuple[int, ...]) -> _Given:
         given = _Given(
             plain_slices.to_channels(data.path, chosen.images, channels),
             scale=chosen.scale,
-            pixel_mm=float(chosen.pixel_mm[0]),
+            pixel_mm=chosen.pixel_mm,
             source=f"{data.path}: {data.split}",
             has_phase=np.iscomplexobj(chosen.images),
         )
@@ -103,10 +103,11 @@ def _given(config: Config, image_shape: tuple[int, ...]) -> _Given:
             channels=channels,
             split=data.split,
         )
+        spacing = samples.spacing_mm(data.modality, data.split, data.subject)
         given = _Given(
             images,
             scale=np.ones(len(images), np.float32),
-            pixel_mm=samples.spacing_mm(data.modality, data.split, data.subject)[1],
+            pixel_mm=np.full(len(images), spacing[1]),
             source=f"embedded sample: {data.split}/{data.subject}",
             has_phase=False,
         )
@@ -213,7 +214,7 @@ def _white(config: Config, operator: Any, clean: Array) -> tuple[Array, float]:
 
 
 def _low_dose(
-    config: Config, operator: Any, clean: Array, pixel_mm: float
+    config: Config, operator: Any, clean: Array, pixel_mm: np.ndarray
 ) -> tuple[Array, float]:
     task = config.task
     if task.kind != "ct" or task.noise_std or task.photons < 0:
@@ -222,9 +223,8 @@ def _low_dose(
             f"got {task.photons} with kind={task.kind}, noise_std={task.noise_std}."
         )
     rng = np.random.default_rng([config.sampler.seed, NOISE_STREAM])
-    y, deviation = photons.low_dose(
-        rng, np.asarray(clean), task.photons, pixel_mm * float(operator.scale)
-    )
+    mm_per_unit = pixel_mm[:, None, None] * float(operator.scale)
+    y, deviation = photons.low_dose(rng, np.asarray(clean), task.photons, mm_per_unit)
     # Methods know one σ_y: the root mean square over the measured rays.
     seen = np.asarray(operator.sampled(jnp.ones(y.shape[1:]))) > 0
     sigma = float(np.sqrt(np.mean(deviation[:, seen] ** 2)))

@@ -60,8 +60,12 @@ def test_low_dose_takes_the_files_pixels(tmp_path, rng):
     coarse = factory.load_measurements(config, (16, 16)).noise_std
     with h5py.File(path, "a") as file:
         file["pixel_mm"][...] = 10.0
-    relative = factory.load_measurements(config, (16, 16)).noise_std / coarse
-    assert relative != pytest.approx(1.0, rel=0.05)
+    fine = factory.load_measurements(config, (16, 16)).noise_std
+    assert fine / coarse != pytest.approx(1.0, rel=0.05)
+    with h5py.File(path, "a") as file:  # of two subjects, each its own
+        file["pixel_mm"][:] = np.where(np.arange(len(file["pixel_mm"])) % 4 < 2, 20, 10)
+    both = factory.load_measurements(config, (16, 16)).noise_std
+    assert min(fine, coarse) < both < max(fine, coarse)
 
 
 def test_images_of_another_size_are_refused(tmp_path, rng):
