@@ -18,6 +18,7 @@ import scipy.io
 from mgdm_jax.data import blame
 
 HDF5 = (".h5", ".hdf5")
+COMPLEX = ("kspace", "sensitivity_maps")
 SUFFIXES = (".npy", ".npz", *HDF5, ".mat", ".cfl")
 
 
@@ -48,7 +49,7 @@ def read(source: str, name: str) -> np.ndarray:
             f"{path}: holds the arrays {listed}; say which is {name} by {path}#NAME."
         )
     with blame.reading(path):
-        values = _load(path, suffix, chosen)
+        values = _load(path, suffix, chosen, name)
     if not np.issubdtype(values.dtype, np.number) and values.dtype != bool:
         raise ValueError(f"{path}: {name} must hold numbers, got {values.dtype}.")
     return values
@@ -112,7 +113,7 @@ def _datasets(path: str) -> list[str]:
     return names
 
 
-def _load(path: str, suffix: str, chosen: str) -> np.ndarray:
+def _load(path: str, suffix: str, chosen: str, name: str) -> np.ndarray:
     match suffix:
         case ".npy":
             return np.load(path, allow_pickle=False)
@@ -120,7 +121,8 @@ def _load(path: str, suffix: str, chosen: str) -> np.ndarray:
             with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
                 return file[chosen]
         case ".cfl":
-            return _bart(path)
+            values = _bart(path, is_mask=name == "mask")
+            return values if name in COMPLEX else _real(values)
         case ".mat" if not h5py.is_hdf5(path):
             values = scipy.io.loadmat(path, variable_names=[chosen])[chosen]
             return np.ascontiguousarray(values.T)
@@ -137,17 +139,25 @@ def _joined(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _bart(path: str) -> np.ndarray:
+def _real(values: np.ndarray) -> np.ndarray:
+    """Return the real part of what is real: BART's files know complex numbers alone."""
+    return values if np.imag(values).any() else np.real(values)
+
+
+def _bart(path: str, *, is_mask: bool) -> np.ndarray:
     """Return BART's array without its axes of length 1, the last axis first.
 
     Several coils, BART's axis 3, are not to be taken for slices: they come as
     [n, c, h, w], even of one slice. n is what lies behind them, or axis 2 of three in
-    space; more than one set of maps (axis 4) is an axis more.
+    space; more than one set of maps (axis 4) is an axis more. A mask along one axis
+    stays a row [1, w], of axis 0, or a column [h, 1].
     """
     lines = Path(path).with_suffix(".hdr").read_text(errors="replace").splitlines()
     following = [b for a, b in itertools.pairwise(lines) if "Dimensions" in a]
     shape = tuple(int(word) for word in following[0].split())
     values = np.fromfile(path, np.complex64).reshape(shape[::-1])
+    if is_mask and values.size == max(shape):
+        return values.reshape((1, -1) if shape[0] > 1 else (-1, 1))
     n_coils, n_sets = (*shape, 1, 1, 1)[3], (*shape, 1, 1, 1, 1)[4]
     if n_coils == 1:
         return np.squeeze(values)

@@ -23,8 +23,8 @@ def mri_arrays(
 
     Args:
       kspace: file of [n, (c,) h, w], or of one slice [(c,) h, w]; or an ISMRMRD file.
-      mask: file of [h, w] or [w]; without one, where any k-space is not zero, or
-        where the ISMRMRD file has lines.
+      mask: file of [h, w], [w] or [1, w], or [h, 1]; without one, where any k-space is
+        not zero, or where the ISMRMRD file has lines.
       maps: file of [(n,) c, h, w]; with it k-space has coils. Without one those of
         k-space [n, c, h, w] are estimated by ESPIRiT.
       centered: whether DC lies at N//2, which it does if nobody says.
@@ -49,7 +49,7 @@ def mri_arrays(
     given = _given_or_beside(mask, kspace, "kspace", "mask")
     sampled = sampled if given is None else given
     values = _with_axes(values, has_coils=coils is not None)
-    sampled = _sampled(values) if sampled is None else sampled
+    sampled = _sampled(values) if sampled is None else _spread(sampled, values)
     contents = hdf5.MriFile(
         values, sampled, coils, None, centered is not False, checks.scale(scale), place
     )
@@ -106,6 +106,15 @@ def _sampled(kspace: np.ndarray) -> np.ndarray:
             "serves all; give --mask, or reconstruct the slices one at a time."
         )
     return each[0].astype(np.float32)
+
+
+def _spread(mask: np.ndarray, kspace: np.ndarray) -> np.ndarray:
+    """Return a mask [h, w] of a row [1, w] or a column [h, 1], as MATLAB has them."""
+    size = kspace.shape[-2:]
+    fits = mask.ndim == 2 and all(
+        n in (1, m) for n, m in zip(mask.shape, size, strict=True)
+    )
+    return np.broadcast_to(mask, size) if fits else mask
 
 
 def ct_arrays(

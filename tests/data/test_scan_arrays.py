@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 import scanner_files
+import scipy.io
 
 from mgdm_jax.data import hdf5, scan_arrays
 from mgdm_jax.operators import coils
@@ -97,3 +98,37 @@ def test_bart_s_coils_bring_their_own_maps(tmp_path):
     got = scan_arrays.mri_arrays(kspace, None, maps)
     assert got.kspace.shape == (1, 4, 32, 24) and not got.maps_estimated
     np.testing.assert_allclose(got.sensitivity_maps, true, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("dimensions", "axis"), [("1 12 1", 0), ("12 1 1", 1)])
+def test_bart_s_masks_keep_to_their_axis(dimensions, axis, tmp_path, rng):
+    """Complex in the file, along y or x: on square k-space nothing else tells which."""
+    pattern = np.array([1, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1], np.float32)
+    pattern.astype(np.complex64).tofile(tmp_path / "mask.cfl")
+    (tmp_path / "mask.hdr").write_text(f"# Dimensions\n{dimensions}\n")
+    want = np.broadcast_to(np.expand_dims(pattern, 1 - axis), (12, 12))
+    kspace = rng.normal(size=(1, 12, 12)) + 1j
+    kspace = write_bart(tmp_path / "k.cfl", kspace * want)
+    got = scan_arrays.mri_arrays(kspace, str(tmp_path / "mask.cfl"), None)
+    np.testing.assert_array_equal(got.mask, want)
+
+
+def test_a_row_or_column_of_matlab_is_a_mask(tmp_path, rng):
+    column = np.array([1.0, 0, 1, 1, 0, 1])[:, None]
+    kspace = (rng.normal(size=(2, 6, 8)) + 1j) * column
+    both = {"kspace": kspace.T, "mask": column.T}
+    scipy.io.savemat(tmp_path / "scan.mat", both)
+    got = scan_arrays.mri_arrays(str(tmp_path / "scan.mat") + "#kspace", None, None)
+    np.testing.assert_array_equal(got.mask, np.broadcast_to(column, (6, 8)))
+
+
+def test_bart_s_sinograms_are_real(tmp_path, rng):
+    sinogram = rng.uniform(1, 2, (5, 8))
+    write_bart(tmp_path / "s.cfl", sinogram[None])
+    write_bart(tmp_path / "a.cfl", np.arange(5.0).reshape(1, 1, 5) * 36)
+    got = scan_arrays.ct_arrays(str(tmp_path / "s.cfl"), str(tmp_path / "a.cfl"))
+    np.testing.assert_allclose(got.sinogram[0], sinogram, rtol=1e-6)
+    np.testing.assert_array_equal(got.angles_deg, np.arange(5) * 36)
+    write_bart(tmp_path / "s.cfl", sinogram[None] + 1j)
+    with pytest.raises(ValueError, match="sinogram must be real"):
+        scan_arrays.ct_arrays(str(tmp_path / "s.cfl"), str(tmp_path / "a.cfl"))
