@@ -6,6 +6,7 @@ facts read in their public script: of the slices where T1 is not zero, those fro
 `volumes.magnitudes`. Unlike there, values are not rounded to 8 bits.
 """
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ CONTRASTS = {
     "flair": ("_flair", "-t2f"),
 }
 """Contrast -> ends of the file names, 2021 and 2023."""
+
+_VISIT = re.compile(r"^(BraTS-[A-Za-z]+-\d{5})-\d{3}$")
+"""Folder's name since 2023: a person, and which of the person's scans it is."""
 
 SIZE = 240
 SKIPPED_BELOW, SKIPPED_ABOVE = 40, 25
@@ -36,7 +40,8 @@ def find(root: Path) -> list[volumes.Volume]:
         paths = {name: _contrast(folder, ends) for name, ends in CONTRASTS.items()}
         if paths["t1"]:
             given = tuple(str(p) for p in paths.values() if p)
-            found.append(volumes.Volume(folder.name, folder.name, given))
+            subject = _VISIT.sub(r"\1", folder.name)
+            found.append(volumes.Volume(subject, folder.name, given))
     return found
 
 

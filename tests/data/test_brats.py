@@ -64,3 +64,14 @@ def test_too_little_brain_is_refused():
     with pytest.raises(ValueError, match="more than 65"):
         brats.brain_slices(np.ones((65, 2, 2)))
     assert brats.brain_slices(np.ones((66, 2, 2))) == slice(40, 41)
+
+
+def test_scans_of_one_person_are_of_one_subject(tmp_path, rng):
+    for name in ("BraTS-GLI-00005-100", "BraTS-GLI-00005-101", "BraTS2021_00005"):
+        scanner_files.write_brats(tmp_path, name, rng, (6, 6, 80))
+    found = {volume.name: volume.subject for volume in brats.find(tmp_path)}
+    assert found == {
+        "BraTS-GLI-00005-100": "BraTS-GLI-00005",
+        "BraTS-GLI-00005-101": "BraTS-GLI-00005",
+        "BraTS2021_00005": "BraTS2021_00005",
+    }
