@@ -88,9 +88,9 @@ def magnitudes(
       ValueError: if the volume is empty or not finite.
     """
     volume = np.maximum(_finite(volume), 0)
-    box = volume[tuple(slice(i.min(), i.max() + 1) for i in np.nonzero(volume))]
-    if not box.size:
+    if not volume.any():
         raise ValueError("the volume is zero throughout.")
+    box = volume[tuple(slice(i.min(), i.max() + 1) for i in np.nonzero(volume))]
     brightest = min(box.max(), box.mean() + OUTLIERS * box.std())
     position = np.arange(len(volume))[keep or slice(None)]
     images = target.of(np.minimum(volume[position], brightest) / brightest)

@@ -36,6 +36,10 @@ follows Aᴴ (several coils)."""
 
 _CACHE_VERSION = 1
 _NULL = 1e-14
+_DAMAGED = (
+    zipfile.BadZipFile,
+    RuntimeError,
+)  # a flipped bit: "encrypted"
 
 
 class Eigen(NamedTuple):
@@ -195,7 +199,7 @@ def _load(path: pathlib.Path, shape: tuple[int, ...]) -> Eigen | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             eigen = Eigen(stored["values"], stored["vectors"])
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+    except (*_DAMAGED, OSError, EOFError, KeyError, ValueError):
         return None
     shapes = (eigen.values.shape, eigen.vectors.shape)
     fits = shapes == (shape, (*shape, shape[-1]))

@@ -66,7 +66,7 @@ def choose(
 
 
 def memory(device: Any, n_devices: int) -> float:
-    """Return the bytes that a device may hold; of a CPU, its part of what is free.
+    """Return the bytes that a device has left; of a CPU, its part of what is free.
 
     Args:
       device: one of this process.
@@ -74,6 +74,6 @@ def memory(device: Any, n_devices: int) -> float:
     """
     found = device.memory_stats()
     if found and "bytes_limit" in found:
-        return found["bytes_limit"]
+        return found["bytes_limit"] - found.get("bytes_in_use", 0)
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return free / n_devices

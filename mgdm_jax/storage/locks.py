@@ -32,7 +32,7 @@ def present(path: Path) -> Iterator[Presence]:
     Args:
       path: of the lock; it stays, for whoever waits has it open.
     """
-    with path.open("a") as file:
+    with path.open("a+") as file:  # a shared lock on NFS wants to read
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             alone = True

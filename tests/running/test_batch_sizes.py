@@ -34,7 +34,7 @@ def test_a_cpu_gives_what_is_free_to_all_its_devices():
         def memory_stats(self):
             return {"bytes_limit": 7, "bytes_in_use": 1}
 
-    assert batch_sizes.memory(Accelerator(), 4) == 7
+    assert batch_sizes.memory(Accelerator(), 4) == 6
     free = batch_sizes.memory(jax.local_devices()[0], 1)
     assert free > MB
     assert batch_sizes.memory(jax.local_devices()[0], 4) < free

@@ -12,3 +12,9 @@ def test_who_looks_sees_the_one_inside_and_keeps_nobody_out(tmp_path):
         assert not locks.held(path)
     with locks.present(path) as second:
         assert second.alone
+
+
+def test_a_shared_lock_may_read(tmp_path):
+    """NFS grants none on a file that is open for writing alone."""
+    with locks.present(tmp_path / ".lock") as presence:
+        assert presence.file.readable()
