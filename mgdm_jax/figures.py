@@ -72,7 +72,8 @@ def panel(
     for row, label in zip(grid, row_labels, strict=False):
         row[0].set_ylabel(label)
     fig.colorbar(error, ax=grid[:, 3], label="absolute error (operator units)")
-    fig.supxlabel(f"{note}  PSNR and SSIM: {metrics.CONVENTION}".strip(), size="small")
+    text = f"{note}  PSNR and SSIM: {metrics.CONVENTION}".strip()
+    fig.supxlabel(text, size="small", parse_math=False)  # there may be $ in a path
     return fig
 
 

@@ -166,6 +166,8 @@ def _run(given: flags.FlagValues) -> None:
             sys.stdout.write("coil sensitivities: estimated by ESPIRiT\n")
     n_examples = given.n_samples * _n_slices(contents)
     launch.use_cores(min(config.sampler.batch_size, n_examples))
+    read = (source, given.mask, given.maps, given.angles)
+    outputs.check_unread([path, report], [one for one in read if one])
     prior = factory.load_prior(given.prior)
     size = prior.image_shape[:2] if given.wider_field else None
     plan = outputs.plan(path, contents, given.geometry, given.units, size)

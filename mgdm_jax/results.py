@@ -2,16 +2,20 @@
 
 import csv
 import dataclasses
-import importlib.metadata
 import json
-import platform
-import subprocess
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from mgdm_jax import conventions, figures, hyperparameters, methods, metrics
+from mgdm_jax import (
+    conventions,
+    environment,
+    figures,
+    hyperparameters,
+    methods,
+    metrics,
+)
 from mgdm_jax.data import hdf5
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
@@ -37,6 +41,13 @@ PANEL_ROWS = 4
 """Images shown in the panel, evenly spaced."""
 
 
+FILES = (
+    *("config.json", "environment.json", "reconstructions.h5", "metrics.csv"),
+    *("panel.png", page.REPORT),
+)
+"""What `write` writes besides metrics.json."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """A finished run.
@@ -48,6 +59,7 @@ class Run:
       seconds: wall time of the sampling, compilation included.
       std: [n, h, w] of the samples, see `posterior`; None of a single one.
       null_space: [n, h, w] of `result.images`, see `posterior`, if it is known.
+      n_diverged_samples: of all samples of all images.
     """
 
     config: Config
@@ -56,6 +68,7 @@ class Run:
     seconds: float
     std: np.ndarray | None = None
     null_space: np.ndarray | None = None
+    n_diverged_samples: int = 0
 
 
 def summary(run: Run) -> dict:
@@ -73,6 +86,7 @@ def summary(run: Run) -> dict:
             info.prox_gap.max(where=np.isfinite(info.prox_gap), initial=0)
         ),
         "n_diverged": int(run.result.diverged.sum()),
+        "n_diverged_samples": run.n_diverged_samples,
         "image_range": image_range(run.result.images),
         "guidance": config.guidance.to_dict() | {"eta": config.sampler.eta},
         "numbers": hyperparameters.told(config),
@@ -120,7 +134,9 @@ def write(run: Run, workdir: Path) -> dict:
     facts = summary(run)
     with aside.filling(workdir, last="metrics.json") as part:
         (part / "config.json").write_text(run.config.to_json_best_effort(indent=2))
-        (part / "environment.json").write_text(json.dumps(environment(), indent=2))
+        (part / "environment.json").write_text(
+            json.dumps(environment.facts(), indent=2)
+        )
         _write_images(run, part / "reconstructions.h5")
         if run.measurements.reference is not None:
             _write_table(run, part / "metrics.csv")
@@ -128,35 +144,6 @@ def write(run: Run, workdir: Path) -> dict:
         (part / "metrics.json").write_text(strict_json.dumps(facts, indent=2))
     page.write([finished.read(workdir)], workdir / page.REPORT)
     return facts
-
-
-def environment() -> dict:
-    """Return versions, devices and, inside a checkout, the git revision."""
-    packages = ("mgdm-jax", "jax", "jaxlib", "flax", "numpy")
-    versions = {name: _version(name) for name in packages}
-    devices = [f"{d.platform}: {d.device_kind}" for d in jax.devices()]
-    return versions | {
-        "python": platform.python_version(),
-        "devices": devices,
-        "git": _git_revision(),
-    }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _git_revision() -> str | None:
-    folder = Path(__file__).parent
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return done.stdout.strip() or None
 
 
 def _write_images(run: Run, path: Path) -> None:
@@ -269,7 +256,8 @@ def table(facts: dict) -> str:
 
 def warnings(facts: dict) -> list[str]:
     """Return what of the summary nobody should miss."""
-    found = cautions.divergence(facts["n_diverged"]) + cautions.misfit(facts)
+    found = cautions.divergence(facts["n_diverged"])
+    found += cautions.samples(facts) + cautions.misfit(facts)
     return [f"WARNING: {text}" for text in found]
 
 

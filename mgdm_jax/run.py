@@ -102,6 +102,12 @@ def _check_folder(workdir: Path) -> None:
     for name, what in (("metrics.json", "a finished run"), ("sweep.csv", "a sweep")):
         if (workdir / name).exists():
             raise ValueError(f"{workdir} holds {what}; give another --workdir.")
+    taken = [name for name in results.FILES if (workdir / name).exists()]
+    if taken and not (workdir / parts.FOLDER).exists():
+        raise ValueError(
+            f"{workdir} holds a {taken[0]} that is no run's to replace; give another "
+            "--workdir."
+        )
     aside.check_inside(workdir)
     parts.check_nobody(workdir)
 
@@ -117,6 +123,7 @@ def _write(
         drawn.seconds,
         std=posterior.mean_and_std(samples)[1] if len(samples) > 1 else None,
         null_space=posterior.null_space(measurements, samples[0].images),
+        n_diverged_samples=int(drawn.examples.diverged.sum()),
     )
     return results.write(done, workdir)
 

@@ -82,3 +82,7 @@ def test_no_pyplot():
 def test_bad_arguments_are_named(call, message, stacks):
     with pytest.raises(ValueError, match=message):
         call(stacks)
+
+
+def test_a_path_is_no_formula(stacks, tmp_path):
+    figures.panel(*stacks, note="/mnt/$a_$b/$%$x").savefig(tmp_path / "panel.png")

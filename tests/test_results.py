@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mgdm_jax import defaults, reconstruction, results
+from mgdm_jax import defaults, environment, reconstruction, results
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import fourier
 from mgdm_jax.types import StepInfo
@@ -57,7 +57,20 @@ def test_what_is_not_finite_is_null(tmp_path):
     assert written["conventions"]["slice-max"]["psnr"] is None
     assert "inf" in results.table(facts)
     made = json.loads((tmp_path / "environment.json").read_text())
-    assert made == results.environment()
+    assert made == environment.facts()
+
+
+def test_the_environment_names_no_other_project_s_revision(tmp_path, monkeypatch):
+    """In whose folder an environment may lie, ignored."""
+    (tmp_path / "theirs.py").touch()
+    (tmp_path / ".venv").mkdir()
+    git = ["git", "-C", tmp_path, "-c", "user.name=n", "-c", "user.email=e"]
+    for words in (["init", "-q"], ["add", "theirs.py"], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *words], check=True)
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "theirs.py"))
+    assert environment.facts()["git"]
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / ".venv/ours.py"))
+    assert environment.facts()["git"] is None
 
 
 def test_the_environment_names_the_revision():
@@ -68,5 +81,5 @@ def test_the_environment_names_the_revision():
         line = [*command, "--verify", "--quiet", f"{name}^{{commit}}"]
         return subprocess.run(line, capture_output=True, text=True).stdout
 
-    told = results.environment()["git"]
+    told = environment.facts()["git"]
     assert commit("HEAD") == (commit(told.removesuffix("-dirty")) if told else "")

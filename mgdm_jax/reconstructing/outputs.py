@@ -5,6 +5,7 @@ volume, its voxels placed by a grid: see `data.geometry` for the axes. Nothing i
 seen half written: files and folders are made aside and renamed.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,6 +62,24 @@ def check_target(out: str, overwrite: bool) -> Path:
         raise ValueError(f"{path} holds more than .dcm files; give another --out.")
     aside.check(path)
     return path
+
+
+def check_unread(targets: Sequence[Path | None], sources: Sequence[str]) -> None:
+    """Refuse to replace what is read.
+
+    Args:
+      targets: what will be written; None for nothing.
+      sources: files, `#` and an array's name behind them where they hold several.
+
+    Raises:
+      ValueError: naming the file.
+    """
+    read = {Path(source.partition("#")[0]).resolve() for source in sources}
+    for target in targets:
+        if target is not None and target.resolve() in read:
+            raise ValueError(
+                f"--out would replace {target}, which is read; give another."
+            )
 
 
 def plan(

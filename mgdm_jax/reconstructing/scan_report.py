@@ -5,7 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mgdm_jax import figures, hyperparameters, methods, reconstruction, results
+from mgdm_jax import (
+    environment,
+    figures,
+    hyperparameters,
+    methods,
+    reconstruction,
+    results,
+)
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.posterior import Posterior
@@ -56,7 +63,8 @@ def finished(
         "n_samples": n_samples,
         "nfe": methods.nfe(config),
         "data_residual_mean": float(found.data_residual.mean()),
-        "n_diverged": int(found.diverged.any(0).sum()),
+        "n_diverged": int(found.diverged.all(0).sum()),
+        "n_diverged_samples": int(found.diverged.sum()),
         "image_range": results.image_range(found.mean),
         "numbers": hyperparameters.told(config),
     }
@@ -64,7 +72,7 @@ def finished(
         name=name,
         facts=facts | scan.facts,
         config=json.loads(config.to_json_best_effort()),
-        environment=results.environment(),
+        environment=environment.facts(),
         baseline_name=results.BASELINES[config.task.kind],
         images={
             "reconstruction": figures.magnitude(found.mean),
@@ -74,7 +82,7 @@ def finished(
         | ({"std": found.std} if n_samples > 1 else {}),
         scores={},
         data_residual=found.data_residual.mean(0),
-        diverged=np.asarray(found.diverged.any(0)),
+        diverged=np.asarray(found.diverged.all(0)),
         steps=np.asarray(steps),
         strip=None if x0_hat is None else figures.magnitude(x0_hat),
         strip_steps=loop.kept_steps(steps.shape[1], results.N_KEPT),

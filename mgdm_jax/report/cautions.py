@@ -19,7 +19,7 @@ def all_of(facts: Mapping[str, Any], diverged: Sequence[int]) -> list[str]:
         listed = ", ".join(map(str, diverged[:10]))
         more = f" and {len(diverged) - 10} more" if len(diverged) > 10 else ""
         found.append(f"{text} By index: {listed}{more}.")
-    found += misfit(facts)
+    found += samples(facts) + misfit(facts)
     nominal = facts.get("nominal_acceleration") or 0
     effective = facts.get("effective_acceleration") or nominal
     if effective < 0.99 * nominal:
@@ -44,6 +44,19 @@ def divergence(n: int) -> list[str]:
         f"{which} written, and counted, as blank. "
         "Smaller zeta or rho, or a larger lam, helps."
     ]
+
+
+def samples(facts: Mapping[str, Any]) -> list[str]:
+    """Return the warning of diverged samples, where an image has several.
+
+    Args:
+      facts: of metrics.json; runs of before do not count samples.
+    """
+    n = facts.get("n_diverged_samples", 0)
+    if not n or facts.get("n_samples", 1) == 1:
+        return []
+    total = facts["n_samples"] * facts["n_images"]
+    return [f"{n} of {total} samples diverged; they are in no mean and no deviation."]
 
 
 def misfit(facts: Mapping[str, Any]) -> list[str]:

@@ -75,5 +75,7 @@ def memory(device: Any, n_devices: int) -> float:
     found = device.memory_stats()
     if found and "bytes_limit" in found:
         return found["bytes_limit"] - found.get("bytes_in_use", 0)
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return free / n_devices
+    page, known = os.sysconf("SC_PAGE_SIZE"), os.sysconf_names
+    if "SC_AVPHYS_PAGES" not in known:  # macOS: half of what there is
+        return os.sysconf("SC_PHYS_PAGES") * page / 2 / n_devices
+    return os.sysconf("SC_AVPHYS_PAGES") * page / n_devices

@@ -57,7 +57,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     with replacing(path) as part:
-        part.write_text(text)
+        part.write_text(text, "utf-8")
 
 
 @contextlib.contextmanager
@@ -142,7 +142,7 @@ def check_inside(folder: Path) -> None:
     there = next(place for place in (folder, *folder.parents) if place.exists())
     if not there.is_dir():
         raise ValueError(f"{there} is a file; give a folder.")
-    check(there / folder.name)
+    check(there / (folder.resolve().name or "part"))
 
 
 @contextlib.contextmanager

@@ -96,7 +96,7 @@ def _measured(columns: Columns) -> dict[str, str]:
 
 def _subplots(n: int, note: str) -> tuple[figure.Figure, np.ndarray]:
     fig = figure.Figure((n * INCHES, 0.85 * INCHES), layout="compressed")
-    fig.supxlabel(note, size="small")
+    fig.supxlabel(note, size="small", parse_math=False)  # there may be $ in a path
     return fig, fig.subplots(1, n, squeeze=False)[0]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jax
 
-from mgdm_jax import defaults, fingerprints, priors, results
+from mgdm_jax import defaults, environment, fingerprints, priors
 from mgdm_jax.data import prepared
 from mgdm_jax.defaults import Config
 from mgdm_jax.factory import Prior
@@ -84,7 +84,7 @@ def begin(workdir: Path, config: Config, inputs: str) -> None:
         workdir / "config.json", json.dumps(fingerprints.plain(config), indent=2)
     )
     if not (workdir / "environment.json").exists():
-        facts = results.environment() | {"inputs": inputs}
+        facts = environment.facts() | {"inputs": inputs}
         aside.write_text(workdir / "environment.json", json.dumps(facts, indent=2))
 
 

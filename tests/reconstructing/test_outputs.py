@@ -1,5 +1,7 @@
 """What is written: refused before the sampling, in the right units, whole or not."""
 
+from types import SimpleNamespace
+
 import grids
 import h5py
 import nibabel
@@ -7,11 +9,11 @@ import numpy as np
 import pydicom
 import pytest
 
-from mgdm_jax import posterior
+from mgdm_jax import defaults, posterior
 from mgdm_jax.data import geometry, hdf5, resize
 from mgdm_jax.data.geometry import Geometry
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.reconstructing import outputs
+from mgdm_jax.reconstructing import outputs, scan_report
 
 N, H, W = grids.SHAPE
 GRID = Geometry(geometry.flipped(grids.oblique_ras()), grids.SHAPE, 2.0)
@@ -214,3 +216,24 @@ def test_any_number_of_samples_can_be_written(tmp_path):
     with h5py.File(path) as file:
         np.testing.assert_array_equal(file["data_residual"], result.data_residual)
         assert file["diverged"].shape == (many, 20) and not file["diverged"][()].any()
+
+
+@pytest.mark.parametrize("source", ["scan.h5", "scan.h5#kspace", "here/../scan.h5"])
+def test_what_is_read_is_not_replaced(source, tmp_path):
+    (tmp_path / "here").mkdir()
+    outputs.check_unread([tmp_path / "other.h5", None], [str(tmp_path / source)])
+    with pytest.raises(ValueError, match=r"scan\.h5, which is read; give another"):
+        outputs.check_unread([tmp_path / "scan.h5", None], [str(tmp_path / source)])
+
+
+def test_a_mean_without_its_diverged_samples_has_not_diverged():
+    result, scan = found(np.zeros((N, 4, 4), np.float32))
+    first = SimpleNamespace(
+        x0_hat=None, info=SimpleNamespace(data_residual=np.zeros((N, 5)))
+    )
+    diverged = np.zeros((2, N), bool)
+    diverged[0, 0] = diverged[:, 1] = True
+    result = result._replace(diverged=diverged, first=first)
+    told = scan_report.finished(result, scan, defaults.reconstruction(), "x")
+    np.testing.assert_array_equal(told.diverged, np.arange(N) == 1)
+    assert told.facts["n_diverged"] == 1 and told.facts["n_diverged_samples"] == 3

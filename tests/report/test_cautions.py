@@ -30,3 +30,11 @@ def test_images_beyond_the_prior(images, n_warnings):
 
 def test_runs_from_before_there_was_a_range():
     assert cautions.misfit({}) == []
+
+
+def test_diverged_samples_are_told_of_where_there_are_several():
+    facts = {"n_samples": 8, "n_images": 2, "n_diverged_samples": 3, "n_diverged": 0}
+    assert cautions.samples(facts)[0].startswith("3 of 16 samples diverged")
+    assert results.warnings(facts) == [f"WARNING: {cautions.samples(facts)[0]}"]
+    assert not cautions.samples(facts | {"n_samples": 1})
+    assert not cautions.samples({"n_samples": 8, "n_images": 2})

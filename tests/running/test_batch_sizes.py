@@ -1,5 +1,7 @@
 """The batch that fits: arithmetic, and what a compiled program says of itself."""
 
+import os
+
 import jax
 import numpy as np
 import pytest
@@ -61,3 +63,9 @@ def test_it_is_chosen_by_what_the_program_takes(tmp_path, monkeypatch):
     # Each of five processes gets a batch: 8 images in batches of two would be four.
     monkeypatch.setattr(processes, "count", lambda: 5)
     assert batch_sizes.choose(*arguments) == 1
+
+
+def test_macos_does_not_say_what_is_free(monkeypatch):
+    monkeypatch.setattr(batch_sizes.os, "sysconf_names", {"SC_PHYS_PAGES": 0})
+    half = batch_sizes.memory(jax.local_devices()[0], 1)
+    assert half == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2

@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -182,3 +183,14 @@ def test_a_folder_to_be_is_tried_in_the_first_that_exists(tmp_path):
         aside.check_inside(tmp_path / "file" / "b")
     with pytest.raises(ValueError, match="cannot be written"):
         aside.check_inside(tmp_path / "/proc/a/b")
+
+
+@pytest.mark.parametrize("name", [".", "..", "new"])
+def test_the_current_folder_is_tried_inside(name, tmp_path, monkeypatch):
+    """It may be a mount point, which cannot be replaced, and need not be."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path).resolve() == here)
+    aside.check_inside(Path(name))
+    assert not list(here.iterdir())
