@@ -85,20 +85,37 @@ def diffusers(folder: str) -> tuple[UNetConfig, Params]:
 
 
 def make_spec(
-    network: UNetConfig, name: str, prediction: str, schedule: str
+    network: UNetConfig,
+    name: str,
+    prediction: str,
+    schedule: str,
+    sees: tuple[float, float] = presets.USUAL_RANGE,
 ) -> priors.PriorSpec:
     """Return the facts of a converted prior; complex images have two channels.
 
-    Networks see [-1, 1]: 2 x - 1 of a real image, each channel of a complex one itself.
+    Args:
+      network: of the checkpoint.
+      name: of the prior.
+      prediction: "eps" or "v".
+      schedule: of `SCHEDULES`.
+      sees: what the network was trained on images within. At [-1, 1] it sees 2 x - 1 of
+        a real image, each channel of a complex one itself.
+
+    Raises:
+      ValueError: if that is no range.
     """
+    least, most = sees
+    if not least < most:
+        raise ValueError(f"--range must be two rising numbers, got {least:g},{most:g}.")
     is_complex = network.in_channels == 2
+    width = 2.0 if is_complex else 1.0  # of the operator's range, [-1, 1] or [0, 1]
     return priors.PriorSpec(
         name=name,
         network=network.to_fields(),
         prediction=prediction,
         schedule=schedule,
-        scale=1.0 if is_complex else 2.0,
-        offset=0.0 if is_complex else -1.0,
+        scale=(most - least) / width,
+        offset=(least + most) / 2 if is_complex else least,
         low=-1.0 if is_complex else 0.0,
         high=1.0,
         training={"converted_from": name},
@@ -114,6 +131,12 @@ def _define_flags() -> None:
     flags.DEFINE_integer("n_head_channels", 0, "Channels of an attention head, or")
     flags.DEFINE_integer("n_heads", 0, "the number of heads.")
     flags.DEFINE_enum("schedule", "linear", SCHEDULES, "Of the noise.")
+    flags.DEFINE_list(
+        "range",
+        None,
+        "Of the images that the network was trained on, 0,1 say; by default the "
+        "preset's, or -1,1.",
+    )
     flags.DEFINE_enum("prediction", "eps", ["eps", "v"], "Of the network.")
     flags.DEFINE_bool("overwrite", False, "Replace an earlier conversion.")
     flags.mark_flag_as_required("out")
@@ -137,9 +160,19 @@ def _run(checkpoint: str, given: flags.FlagValues) -> Path:
             n_heads=given.n_heads,
         )
     name = Path(checkpoint).stem
-    spec = make_spec(network, name, given.prediction, given.schedule)
+    sees = _range(given.range) if given.range else presets.sees(given.preset)
+    spec = make_spec(network, name, given.prediction, given.schedule, sees)
     priors.save(path, spec, params, dtype=np.float32)
     return path
+
+
+def _range(words: list[str]) -> tuple[float, float]:
+    try:
+        least, most = map(float, words)
+    except ValueError:
+        given = ",".join(words)
+        raise ValueError(f"--range must be two rising numbers, got {given}.") from None
+    return least, most
 
 
 def cli() -> None:

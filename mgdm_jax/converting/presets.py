@@ -2,6 +2,17 @@
 
 from mgdm_jax.networks.unet import UNetConfig
 
+USUAL_RANGE = (-1.0, 1.0)
+
+
+def sees(name: str | None) -> tuple[float, float]:
+    """Return the range of the images that a published network was trained on.
+
+    DDS's of AAPM scans are arrays in [0, 1] as they are (`NpyDataset` of
+    https://github.com/HJ-harry/DDS); others are guided-diffusion's, in [-1, 1].
+    """
+    return (0.0, 1.0) if name == "aapm_256" else USUAL_RANGE
+
 
 def preset(name: str) -> UNetConfig:
     """Return the configuration of a published checkpoint.

@@ -103,3 +103,8 @@ def test_attention_sits_where_the_published_code_puts_it():
     ffhq = unet.abstract_params(presets.preset("ffhq_10m"))
     want = {("input_blocks", 9), ("output_blocks", 2), ("output_blocks", 3)}
     assert attention_blocks(ffhq) == want
+
+
+def test_networks_of_aapm_scans_see_them_as_they_are():
+    assert presets.sees("aapm_256") == (0.0, 1.0)
+    assert presets.sees("fastmri_knee_320") == presets.sees(None) == (-1.0, 1.0)
