@@ -154,6 +154,8 @@ def make_step(config: Config) -> StepFn:
             return mgdm.make_step(options)
         case "mgdm_no_pr":
             return mgdm.make_step(_options(config, outer=False, discrepancy=False))
+        case "dds" if config.guidance.proximal not in ("auto", "cg"):
+            raise ValueError("dds iterates: guidance.proximal must be auto or cg.")
         case "dds":
             steps = config.guidance.cg_steps or dds.CG_STEPS
             return dds.make_step(n_iter=steps, noise=config.sampler.noise or "ddnm")
@@ -226,13 +228,18 @@ def _refuse_without_spectrum(config: Config) -> None:
 
 
 def _proximal(config: Config) -> proximal.ProximalFn:
-    match config.guidance.proximal:
+    kind, n_iter = config.guidance.proximal, config.guidance.cg_steps
+    if n_iter is not None and kind != "cg":
+        raise ValueError(
+            f"guidance.cg_steps is for proximal=cg (or dds), got proximal={kind}."
+        )
+    match kind:
         case "auto":
             return proximal.exact
         case "spectral":
             return proximal.spectral
         case "cg":
-            return proximal.conjugate_gradient(config.guidance.cg_steps or CG_STEPS)
+            return proximal.conjugate_gradient(n_iter or CG_STEPS)
         case "fbp_residual" if config.task.kind == "ct":
             return proximal.fbp_residual
         case "fbp_merge" if config.task.kind == "ct":

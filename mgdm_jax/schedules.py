@@ -122,7 +122,8 @@ def time_indices(n_steps: int, n_train: int = 1000, kind: str = "ddnm") -> np.nd
     """Return the n_steps training times visited, from noisy to clean.
 
     Args:
-      n_steps: network evaluations K, always met exactly.
+      n_steps: network evaluations K, always met exactly. One is at the noisy end but
+        for "ddnm" and "leading", whose code has it at the clean one.
       n_train: T.
       kind: "ddnm": round(i T/K), i = K-1 … 0, which is the grid of the DDNM code
         wherever K divides T; "leading": i (T//K), that code's own form, which for
@@ -144,8 +145,8 @@ def time_indices(n_steps: int, n_train: int = 1000, kind: str = "ddnm") -> np.nd
         case "linspace":
             return np.round(np.linspace(n_train - 1, 0, n_steps)).astype(np.int32)
         case "quadratic":
-            rising = np.linspace(0, np.sqrt(n_train - 1), n_steps) ** 2
-            return _distinct(rising, n_train)
+            falling = np.linspace(np.sqrt(n_train - 1), 0, n_steps) ** 2
+            return _distinct(falling[::-1], n_train)
         case _:
             raise ValueError(
                 "time_grid must be ddnm, leading, linspace, quadratic or log_snr, got "
@@ -178,7 +179,7 @@ def log_snr_indices(n_steps: int, alpha_bar: np.ndarray) -> np.ndarray:
       alpha_bar: [T] table ᾱ.
     """
     falling = np.log(alpha_bar / (1.0 - alpha_bar))
-    wanted = np.linspace(falling[0], falling[-1], n_steps)
+    wanted = np.linspace(falling[-1], falling[0], n_steps)[::-1]
     rising = np.interp(-wanted, -falling, np.arange(len(falling)))
     return _distinct(rising, len(falling))
 

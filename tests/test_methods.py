@@ -227,3 +227,14 @@ def test_from_the_top_without_journeys_it_is_the_plain_sampler(method, key):
         other.sampler.n_steps, other.sampler.travel_length = 6, 3
         other.sampler[field] = value
         assert jnp.abs(images(factory.make(prior, other)) - want).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("method", "proximal", "cg_steps"),
+    [("mgdm", "auto", 5), ("ddnm", "spectral", 5), ("dds", "spectral", None)],
+)
+def test_what_would_change_nothing_is_refused(method, proximal, cg_steps):
+    made = config(method)
+    made.guidance.proximal, made.guidance.cg_steps = proximal, cg_steps
+    with pytest.raises(ValueError, match=r"guidance\.(cg_steps|proximal)"):
+        methods.make_step(made)

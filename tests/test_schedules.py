@@ -98,6 +98,11 @@ def test_grids_of_the_codes():
     assert list(schedules.time_indices(4, kind="quadratic")) == [999, 444, 111, 0]
 
 
+@pytest.mark.parametrize("kind", ["linspace", "quadratic", "log_snr"])
+def test_the_only_time_is_the_noisiest(kind):
+    assert schedules.indices(1, schedules.discrete_vp("linear"), kind) == [999]
+
+
 def test_log_snr_grid_is_even_where_the_table_is_fine_enough():
     table = schedules.discrete_vp("linear")
     indices = schedules.log_snr_indices(20, table)

@@ -103,7 +103,10 @@ class UNetConfig:
     @property
     def widths(self) -> tuple[int, ...]:
         """Channels of each level."""
-        return tuple(int(mult * self.model_channels) for mult in self.channel_mult)
+        exact = (mult * self.model_channels for mult in self.channel_mult)
+        return tuple(
+            int(round(width, 6)) for width in exact
+        )  # 480/352 · 352 is 479.99…
 
     def heads(self, width: int) -> int:
         """Return the number of attention heads at that many channels."""

@@ -39,16 +39,19 @@ def norm(a: Array) -> Array:
 
 
 def root(value: Array) -> Array:
-    """Return √value, 0 for a negative one; its derivative there, and at 0, is 0."""
-    positive = value > 0
+    """Return √value, 0 for a negative one; its derivative there, and at 0, is 0.
+
+    NaN stays: what has diverged is not to look like a perfect fit.
+    """
+    positive = jnp.logical_not(value <= 0)
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, value, 1.0)), 0.0)
 
 
 def unit_noise(key: Array, like: Array) -> Array:
     """Return noise of standard deviation 1 per real component, of that shape."""
     if not jnp.iscomplexobj(like):
-        return jax.random.normal(key, like.shape)
-    real, imaginary = jax.random.normal(key, (2, *like.shape))
+        return jax.random.normal(key, like.shape, like.dtype)
+    real, imaginary = jax.random.normal(key, (2, *like.shape), like.real.dtype)
     return jax.lax.complex(real, imaginary)
 
 
@@ -58,7 +61,7 @@ def dot_test(op: LinearOperator, key: Array) -> Array:
     Around 1e-7 for a matched pair in float32; of order 1 for a wrong adjoint.
     """
     key_x, key_y = jax.random.split(key)
-    x = jax.random.normal(key_x, op.image_shape)
+    x = jax.random.normal(key_x, op.image_shape, jnp.float32)
     a_x = op.forward(x)
     y = jax.random.normal(key_y, a_x.shape, a_x.dtype)
     gap = inner(a_x, y) - inner(x, op.adjoint(y))

@@ -88,7 +88,7 @@ class Columns:
             return image + _spread(profile, along, across, cosine, sine), None
 
         profiles = jnp.asarray(x).reshape(-1, self.views.size)
-        start = jnp.zeros((self.views.size, self.views.size))
+        start = jnp.zeros((self.views.size, self.views.size), jnp.float32)
         image, _ = jax.lax.scan(add, start, (profiles, self.views.directions))
         return self.views.masked(image).reshape(-1) / self.views.scale
 
@@ -100,7 +100,7 @@ def norm(views: Views) -> Array:
     too small.
     """
     rows, columns = Rows(views), Columns(views)
-    x = jnp.ones(views.size**2)
+    x = jnp.ones(views.size**2, jnp.float32)
     length = jnp.float32(0)
     for _ in range(POWER_STEPS):
         x = columns.matvec(rows.matvec(x / jnp.linalg.norm(x)))

@@ -34,7 +34,7 @@ def coefficients(
             c1 = eta * jnp.sqrt(variance)
         case "ddim":
             ratio = variance / (1.0 - alpha_bar)
-            c1 = eta * jnp.sqrt(ratio * (1.0 - alpha_bar / alpha_bar_next))
+            c1 = eta * linalg.root(ratio * (1.0 - alpha_bar / alpha_bar_next))
         case _:
             raise ValueError(f"noise must be ddnm or ddim, got {noise!r}.")
     return c1, linalg.root(variance - c1**2)

@@ -7,6 +7,7 @@ https://arxiv.org/abs/2108.01368, eq. 6, on the VE levels of a VP prior.
 import jax
 import jax.numpy as jnp
 
+from mgdm_jax.operators import linalg
 from mgdm_jax.samplers import loop, ve
 from mgdm_jax.types import Array, Estimate, Guidance, Problem, StepFn, StepInfo
 
@@ -26,13 +27,14 @@ def make_step(*, n_inner: int = 3) -> StepFn:
     ) -> tuple[Array, StepInfo]:
         level, operator = ve.level_of(estimate), problem.operator
         size = guidance.zeta * level.sigma**2
+        deviation = level.sigma * linalg.root(2.0 * guidance.zeta)
         trust = 1.0 / (level.sigma**2 + problem.noise_std**2)
 
         def moved(x: Array, score: Array, inner_key: Array) -> tuple[Array, Array]:
             z = jax.random.normal(inner_key, x.shape, x.dtype)
             back = operator.adjoint(problem.measurement - operator.forward(x))
             mean = x + level.sigma**2 * score
-            return x + size * (score + trust * back) + jnp.sqrt(2.0 * size) * z, mean
+            return x + size * (score + trust * back) + deviation * z, mean
 
         def again(
             state: tuple[Array, Array], inner_key: Array

@@ -67,13 +67,13 @@ def corrected(key: Array, x: Array, level: ve.Level, snr: Array) -> Array:
     z = jax.random.normal(key, x.shape, x.dtype)
     score = level.score_here
     ratio = linalg.norm(z) * inner.safe_reciprocal(linalg.norm(score))
-    size = 2.0 * (snr * ratio) ** 2
-    return x + size * score + jnp.sqrt(2.0 * size) * z
+    length = 2.0 * snr * ratio  # √(2e), smooth at ζ = 0
+    return x + 0.5 * length**2 * score + length * z
 
 
 def predicted(key: Array, x: Array, level: ve.Level) -> Array:
     """Return x after the predictor, Tweedie's mean at the last level."""
-    variance = level.sigma**2 - level.sigma_next**2
+    variance = level.sigma**2 - level.sigma_next**2  # < 0 travelling back in time
     z = jax.random.normal(key, x.shape, x.dtype)
     z = jnp.where(level.sigma_next > 0, z, 0.0)
-    return x + variance * level.score(x) + jnp.sqrt(variance) * z
+    return x + variance * level.score(x) + linalg.root(variance) * z

@@ -56,7 +56,9 @@ def sample(
     operator = problem.operator
     optimiser = optax.scale_by_adam(b1=0.9, b2=0.99)
     shape, n_steps = operator.image_shape, grid.t.shape[0]
-    start = projection(problem, jnp.zeros(shape), jnp.zeros_like(guidance.lam))
+    start = projection(
+        problem, jnp.zeros(shape, jnp.float32), jnp.zeros_like(guidance.lam)
+    )
 
     def body(carry, inputs: tuple[Array, TimeGrid, Array]):
         mu, moments, frames = carry

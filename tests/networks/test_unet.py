@@ -143,3 +143,9 @@ def test_attention_orders(new_order, key):
         mixed[:, head * size : (head + 1) * size] = weights @ v
     want = np.float64(x) + mixed.reshape(x.shape)
     np.testing.assert_allclose(block(x), want, atol=1e-4)
+
+
+def test_widths_are_whole_where_factors_are_not():
+    """480 channels of 352 are a factor whose product is 479.99…."""
+    config = unet.UNetConfig(model_channels=352, channel_mult=(1.0, 480 / 352))
+    assert config.widths == (352, 480)

@@ -102,3 +102,16 @@ def test_normal_operator(key):
     x = helpers.normal(key, op.image_shape)
     want = op.adjoint(op.forward(x)) + 0.3 * x
     np.testing.assert_allclose(linalg.normal_operator(op, 0.3)(x), want, atol=1e-6)
+
+
+def test_what_is_no_number_stays_so():
+    """A diverged image is no perfect fit."""
+    assert np.isnan(linalg.norm(jnp.array([jnp.nan, 1.0])))
+    assert np.isnan(linalg.root(jnp.nan)) and linalg.root(-1.0) == 0
+    assert jax.grad(linalg.root)(0.0) == 0 == jax.grad(linalg.root)(-1.0)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.complex64])
+def test_noise_is_as_wide_as_what_it_is_for(dtype, key):
+    with jax.experimental.enable_x64():
+        assert linalg.unit_noise(key, jnp.zeros(3, dtype)).dtype == dtype

@@ -8,9 +8,9 @@ import method_cases as cases
 import numpy as np
 import pytest
 
-from mgdm_jax import analytic
+from mgdm_jax import analytic, schedules
 from mgdm_jax.guidance import proximal
-from mgdm_jax.samplers import loop, mgdm
+from mgdm_jax.samplers import ddim, loop, mgdm, time_travel
 
 NUMBERS = cases.guidance()
 SOLVERS = {
@@ -81,3 +81,37 @@ def test_steps_computed_again_change_nothing_but_memory():
         taken.append(sizes[1] - sizes[0])
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5), *gradients)
     assert 0 <= taken[1] < taken[0] / 3
+
+
+@pytest.mark.parametrize("name", ["score_med", "score_mri", "csgm_langevin"])
+def test_without_a_correction_they_are_finite(name):
+    """At ζ = 0 a step has no length, whose root would have no slope."""
+    step = cases.METHODS[name][0]
+    loss = loss_of("real", step, rematerialise=False)
+    got = jax.jit(jax.grad(loss))(NUMBERS._replace(zeta=jnp.float32(0)))
+    assert all(np.isfinite(value) for value in got)
+
+
+@pytest.mark.parametrize("name", ["score_med", "ddim"])
+def test_travelling_back_in_time_they_are_finite(name):
+    """There σ² - σ'² is negative, and the step is not taken."""
+    plain = ddim.make_step("ddim") if name == "ddim" else cases.METHODS[name][0]
+    prior, problem, _ = cases.gaussian_case("real")
+    table = schedules.discrete_vp("linear")
+    travelling = schedules.time_grid(table, schedules.time_indices(6), (2, 2))
+
+    def loss(guidance):
+        image, info = loop.sample(
+            jax.random.key(0),
+            analytic.gaussian_denoiser,
+            prior,
+            time_travel.make_step(plain),
+            travelling,
+            problem,
+            guidance,
+        )
+        return jnp.sum(image**2), info.data_residual
+
+    got, residual = jax.jit(jax.grad(loss, has_aux=True))(NUMBERS)
+    assert all(np.isfinite(value) for value in got)
+    assert np.isfinite(residual).all()
