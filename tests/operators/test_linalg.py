@@ -113,5 +113,5 @@ def test_what_is_no_number_stays_so():
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.complex64])
 def test_noise_is_as_wide_as_what_it_is_for(dtype, key):
-    with jax.experimental.enable_x64():
+    with jax.enable_x64(True):
         assert linalg.unit_noise(key, jnp.zeros(3, dtype)).dtype == dtype
