@@ -148,5 +148,5 @@ def test_attention_orders(new_order, key):
 def test_widths_are_whole_where_factors_are_not():
     """480 channels of 352 are a factor whose product is 479.99…."""
     levels = {"model_channels": 352, "channel_mult": (1.0, 480 / 352)}
-    config = unet.UNetConfig(32, 1, 1, n_res_blocks=1, **levels)
+    config = unet.UNetConfig(32, 1, 1, n_res_blocks=1, n_head_channels=32, **levels)
     assert config.widths == (352, 480)
