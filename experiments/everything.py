@@ -4,6 +4,8 @@ Each step is a command of `experiments`, resumable by itself; this starts one as
 what it needs is done and tells how it ended. What a search has found goes into the
 package at once, and its row is computed with it. Interrupted, or after so many minutes,
 it ends the steps that run; the same command goes on, as steps that were done are kept.
+After a prior or a search has changed, begin with another --out: steps know what of
+theirs is stale, but are not asked once they are done.
 
     python -m experiments.everything --workers=8 --minutes=60 --only=23views
 """

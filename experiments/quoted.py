@@ -68,6 +68,8 @@ def leads() -> str:
         ddnm = over["ddnm"]
         if stem in BY_FBP:
             ddnm += f"; by FBP {over['ddnm_fbp_merge']}"
+        if "ddnm_plus" in found:
+            ddnm += f"; over DDNM+ {over['ddnm_plus']}"
         rival = best_rival(found)
         best = f"{NAMES[rival]} {over[rival]}" if rival != "dps_1000" else "DPS-1000"
         cells = [label, f"{mean(found['mgdm']):.2f}", ddnm, over_ddnm, over["dps"]]
@@ -84,6 +86,8 @@ def scores() -> str:
         ddnm = told["ddnm"]
         if stem in BY_FBP:
             ddnm += f" (by FBP {told['ddnm_fbp_merge']})"
+        if "ddnm_plus" in found:
+            ddnm += f" (DDNM+ {told['ddnm_plus']})"
         rival = best_rival(found)
         best = f"{told[rival]} ({NAMES[rival]})"
         lines.append([label, baseline(stem), told["dps"], ddnm, best, told["mgdm"]])

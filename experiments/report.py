@@ -15,7 +15,7 @@ PaperRow = tuple[str, str]
 """PSNR and SSIM as the paper prints them."""
 
 MARKS = {"": "", "starting values": " †"}
-"""Where a row's numbers come from -> its mark; another level's is ‡."""
+"""Where a row's numbers come from -> its mark; another task's is ‡."""
 
 NOTES = """
 {source}{facts}. PSNR and SSIM: {convention}, mean ± standard deviation over slices,
@@ -23,7 +23,7 @@ which are of one person unless the data say otherwise. MGDM's lead is paired, it
 bootstrap interval over slices; of fewer than {few} slices the smallest and the largest
 lead. Rows of fewer slices share these with MGDM: compare their lead, not their mean.
 Seconds an image on a shared machine, compilation in them. † starting values, chosen
-for nothing; ‡ numbers chosen for another level.
+for nothing; ‡ numbers chosen for another level, mask or noise.
 """
 
 

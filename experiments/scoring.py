@@ -103,9 +103,16 @@ def _reconstructed(config: Config) -> tuple[np.ndarray, np.ndarray, dict]:
     key, size = jax.random.key(config.sampler.seed), config.sampler.batch_size
     done = reconstruction.reconstruct(key, sampler, prior, measured, guidance, size)
     assert measured.reference is not None
-    cost = {"nfe": methods.nfe(config), "backward": methods.backward(config)}
-    cost |= {"data_residual": done.data_residual.tolist()}
-    return measured.reference, done.images, cost
+    facts = _cost(config) | {"data_residual": done.data_residual.tolist()}
+    return measured.reference, done.images, facts
+
+
+def _cost(config: Config) -> dict:
+    """Return the evaluations of one image, of what weighs nothing none."""
+    if config.method in (*rows.CLASSICAL, rows.SUPERVISED):
+        return {}
+    config = methods.spared(config, hyperparameters.resolve(config))
+    return {"nfe": methods.nfe(config), "backward": methods.backward(config)}
 
 
 def baseline(config: Config) -> dict:
@@ -178,7 +185,7 @@ def collect(
         if kept.get("settings") not in (wanted[name], of_all):
             kept = score(row) | {"settings": wanted[name]}
             keeping.keep(path, kept)
-        results[name] = kept | {"origin": hyperparameters.origin(row)}
+        results[name] = kept | _cost(row) | {"origin": hyperparameters.origin(row)}
         print(name, f"{np.mean(kept['psnr']):.2f} dB", flush=True)
     return results
 

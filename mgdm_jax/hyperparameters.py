@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from mgdm_jax import tuned
 from mgdm_jax.defaults import Config
 from mgdm_jax.types import Guidance
 
@@ -55,9 +56,9 @@ def numbers(config: Config) -> dict[str, float]:
     """
     given = {name: config.guidance[name] for name in ("zeta", "lam", "rho")}
     given["eta"] = config.sampler.eta
-    tuned = _tuned(config)
+    chosen = _tuned(config)
     values: dict[str, Any] = {
-        name: tuned.get(name) if value is None else value
+        name: chosen.get(name) if value is None else value
         for name, value in given.items()
     }
     for name, value in values.items():
@@ -77,10 +78,10 @@ def told(config: Config) -> str:
     Raises:
       ValueError: as `numbers` does.
     """
-    values, tuned = numbers(config), _tuned(config)
+    values, chosen = numbers(config), _tuned(config)
     listed = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
     # Those of a finished run have passed through float32.
-    given = [k for k, v in values.items() if not np.isclose(v, tuned.get(k, np.nan))]
+    given = [k for k, v in values.items() if not np.isclose(v, chosen.get(k, np.nan))]
     match origin(config):
         case _ if len(given) == len(values):
             return f"{listed} (as given)"
@@ -102,16 +103,23 @@ def is_noisy(task: Config) -> bool:
 
 
 def origin(config: Config) -> str:
-    """Return what the method's tuned numbers were chosen for, "" for this very level.
+    """Return what the method's tuned numbers were chosen for, "" for this very task.
 
-    Else the level they were chosen for, or "starting values", chosen for nothing.
+    Else in what it was another, the level or the mask or the noise, or "starting
+    values", chosen for nothing.
     """
-    name = _nearest(config)
+    name, task = _nearest(config), config.task
     if name in (None, ANY):
         return "starting values"
-    noise = NOISY if is_noisy(config.task) else ""
     exact = float(name.removesuffix(NOISY)) == _level(config)
-    return "" if exact and name.endswith(NOISY) == bool(noise) else f"level {name}"
+    exact = exact and name.endswith(NOISY) == is_noisy(task)
+    found = [] if exact else [f"level {name}"]
+    mask = tuned.MASKS.get(task.kind, task.mask)
+    found += [] if task.mask == mask else [f"mask {mask}"]
+    alike = task.noise_std == tuned.NOISE_STD or not is_noisy(task)
+    if exact and not alike:
+        found += [f"noise_std {tuned.NOISE_STD:g}"]
+    return ", ".join(found)
 
 
 def _tuned(config: Config) -> dict[str, float]:

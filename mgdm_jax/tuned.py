@@ -225,5 +225,11 @@ share added. With FBP for a pseudo-inverse in DDNM's residual form (`ddnm_fbp`) 
 diverges. MGDM's ζ at 23 views is a stride below the best, 16, as all slices diverge at
 24; noisy it is one below 1 for the like reason."""
 
+MASKS = {"mri_real": "equispaced", "mri_complex": "gaussian1d"}
+"""Values of `config.task.kind` -> the mask that its numbers were chosen under."""
+
+NOISE_STD = 0.01
+"""`task.noise_std` of the levels `_noisy`; no numbers were chosen at low doses."""
+
 BY_KIND = {"mri_real": MRI_REAL, "mri_complex": MRI_COMPLEX, "ct": CT}
 """Values of `config.task.kind` -> the numbers of its task."""

@@ -71,7 +71,7 @@ def test_chosen_numbers_join_the_starting_values():
     )
 
 
-@pytest.mark.parametrize("noise_std", [0.0, 0.1])
+@pytest.mark.parametrize("noise_std", [0.0, 0.01])
 def test_starting_values_never_stand_in_for_a_chosen_level(noise_std):
     """A few views are nearer to nothing chosen for MRI than to other views."""
     made = defaults.reconstruction()
@@ -81,3 +81,24 @@ def test_starting_values_never_stand_in_for_a_chosen_level(noise_std):
     assert hyperparameters.origin(made) == "level 23_noisy"
     made.task.n_views = 23
     assert hyperparameters.origin(made) == ("" if noise_std else "level 23_noisy")
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "want"),
+    [
+        ("mri_real", {"mask": "equispaced"}, ""),
+        ("mri_real", {"mask": "gaussian2d"}, "mask equispaced"),
+        ("mri_complex", {"mask": "gaussian1d"}, ""),
+        ("mri_complex", {"mask": "radial", "acceleration": 5.0}, "level 4, mask gau"),
+        ("ct", {"noise_std": 0.01}, ""),
+        ("ct", {"noise_std": 0.1}, "noise_std 0.01"),
+        ("ct", {"photons": 1e4}, "noise_std 0.01"),
+        ("ct", {"noise_std": 0.1, "n_views": 5}, "level 4_noisy"),
+    ],
+)
+def test_numbers_chosen_for_another_task_are_told(kind, changes, want):
+    made = config()
+    made.task.update({"kind": kind, "n_views": 4} | changes)
+    assert hyperparameters.origin(made).startswith(want)
+    assert bool(hyperparameters.origin(made)) == bool(want)
+    assert ("subject, for " in hyperparameters.told(made)) == bool(want)

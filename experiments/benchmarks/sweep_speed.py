@@ -2,7 +2,8 @@
 
 Both are commands of their own, start-up, compilation and files included, one image of
 twenty steps. Runs and sweep share a compilation cache, empty at first: the first run
-compiles for all of them. Alternating rounds, the least counts; the scores must agree.
+with each ρ compiles for all of them, as at ρ = 0 its gradient is left out. Alternating
+rounds, the least counts; the scores must agree.
 
     python -m experiments.benchmarks.sweep_speed --rounds=2
 """

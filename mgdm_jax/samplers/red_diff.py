@@ -55,16 +55,14 @@ def sample(
     del centre
     operator = problem.operator
     optimiser = optax.scale_by_adam(b1=0.9, b2=0.99)
-    shape, n_steps = operator.image_shape, grid.t.shape[0]
-    start = projection(
-        problem, jnp.zeros(shape, jnp.float32), jnp.zeros_like(guidance.lam)
-    )
+    n_steps, start = grid.t.shape[0], jnp.zeros(operator.image_shape, jnp.float32)
+    start = projection(problem, start, jnp.zeros_like(guidance.lam))
 
     def body(carry, inputs: tuple[Array, TimeGrid, Array]):
         mu, moments, frames = carry
         step_key, times, row = inputs
         alpha_bar = times.alpha_bar
-        z = noise_scale * jax.random.normal(step_key, shape, mu.dtype)
+        z = noise_scale * jax.random.normal(step_key, mu.shape, mu.dtype)
         x_t = jnp.sqrt(alpha_bar) * mu + jnp.sqrt(1.0 - alpha_bar) * z
         x0_hat, eps = denoise(params, x_t, times.t, alpha_bar)
         weight = guidance.lam * jnp.sqrt((1.0 - alpha_bar) / alpha_bar)

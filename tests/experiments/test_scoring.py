@@ -70,7 +70,7 @@ def test_a_kept_result_is_used_until_its_settings_change(tmp_path, monkeypatch):
         (tmp_path / "mri_brats-equispaced-4x-5steps-mgdm.json").read_text()
     )
     assert (
-        kept | {"origin": ""} == results["mgdm"]
+        kept | {"origin": "", "nfe": 5, "backward": 10} == results["mgdm"]
         and kept["settings"]["numbers"] == [0.1] * 4
     )
     report.write_csv(results, tmp_path / "table.csv")
