@@ -102,3 +102,9 @@ def test_numbers_chosen_for_another_task_are_told(kind, changes, want):
     assert hyperparameters.origin(made).startswith(want)
     assert bool(hyperparameters.origin(made)) == bool(want)
     assert ("subject, for " in hyperparameters.told(made)) == bool(want)
+
+
+def test_the_nearest_level_is_so_by_ratio():
+    made = config()
+    made.task.acceleration = 5.8
+    assert hyperparameters.resolve(made).zeta == 2.0

@@ -8,6 +8,7 @@ import tiny
 
 from mgdm_jax import defaults, factory, priors, train
 from mgdm_jax.data import prepared
+from mgdm_jax.operators import projection
 from mgdm_jax.training import sources
 
 
@@ -50,7 +51,7 @@ def test_measurements_are_simulated_from_prepared_images(tmp_path, rng, kind):
 
 
 def test_low_dose_takes_the_files_pixels(tmp_path, rng):
-    """Half the pixel, half the attenuation, more photons through: less noise."""
+    """Half the pixel stops half as much, whose noise is another."""
     path = prepared_file(tmp_path, rng)
     config = defaults.reconstruction()
     config.data.path, config.data.n_images = str(path), 2
@@ -97,3 +98,22 @@ def test_training_wants_images_of_the_networks_size(tmp_path, rng):
     config.data.path, config.data.embedded = None, False
     with pytest.raises(ValueError, match=r"give --config\.data\.path"):
         sources.make_source(config)
+
+
+def test_low_dose_noise_is_beer_s_in_millimetres(tmp_path, rng):
+    path = prepared_file(tmp_path, rng)
+    config = defaults.reconstruction()
+    config.data.path, config.data.n_images = str(path), 2
+    config.task.kind, config.task.n_views, config.task.photons = "ct", 5, 1e5
+    with h5py.File(path, "a") as file:
+        file["pixel_mm"][...] = 3.0
+    found = factory.load_measurements(config, (16, 16))
+    matrix = projection.matrix(np.deg2rad(np.arange(5) * 36.0), 16)
+    images = found.reference.reshape(2, -1).astype(float)
+    mm = 3.0 * (matrix @ images.T)  # millimetres of value 1 along each ray
+    survive = 1e5 * np.exp(-2.048 * 0.0193 * mm)
+    deviation = 1 / np.sqrt(survive) / (2.048 * 0.0193 * 3.0)  # pixel units
+    want = np.sqrt((deviation**2).mean())
+    assert found.noise_std * float(found.operator.scale) == pytest.approx(
+        want, rel=0.01
+    )

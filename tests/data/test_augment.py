@@ -115,3 +115,16 @@ def test_chest_intensities_are_absolute(blob):
 def test_unusable_volumes_are_refused(values, message):
     with pytest.raises(ValueError, match=message):
         augment.prepare(values, (1.0, 1.0, 1.0))
+
+
+def test_planes_turn_by_no_more_degrees_than_they_may():
+    still = augment.Geometry(0.0, 0.0, 0.0, 0.0, 0.0, (0.0, 0.0, 0.0), 0.0)
+    volume = augment.prepare(np.ones((20, 40, 48), np.float32), (4.0, 2.0, 2.0))
+    turns = []
+    for seed in range(100):
+        points = augment.random_plane(
+            np.random.default_rng(seed), volume, 9, still._replace(rotation=10.0)
+        )
+        along = points[:, 0, -1] - points[:, 0, 0]
+        turns.append(abs(np.rad2deg(np.arctan2(along[1], along[2]))))
+    assert 8 < max(turns) <= 10 + 1e-6

@@ -63,6 +63,7 @@ def test_an_absent_level_is_said():
 def test_searches_beside_the_agenda_s_are_no_choices(tmp_path):
     for path in SEARCHES.glob("mri_brats-*.json"):
         shutil.copy(path, tmp_path / path.name.replace("100steps", "50steps"))
+    assert any(tmp_path.iterdir())
     assert list(chosen.choices(tmp_path)) == []
 
 

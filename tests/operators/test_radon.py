@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from skimage import data, transform
 
-from mgdm_jax.operators import linalg, projection, radon, spectrum
+from mgdm_jax.operators import linalg, projection, radon, sparse_views, spectrum
 
 
 def views(n):
@@ -163,3 +163,12 @@ def test_computed_weights_take_the_memory_of_one_image():
     assert taken[1] - taken[0] < 4 * sinogram
     weights = 16 * 3 * 64**2 * 100
     assert taken[1] < weights / 10
+
+
+def test_sparse_views_baseline_is_the_few_views_fbp(key):
+    operator = sparse_views.sparse_views(3, 16, n_full=12)
+    few = radon.parallel_beam(np.arange(3) * 60.0, 16)
+    y = few.forward(jax.random.uniform(key, (16, 16)))
+    np.testing.assert_allclose(
+        operator.baseline(operator.placed(y)), few.baseline(y), rtol=1e-3, atol=1e-4
+    )
