@@ -104,9 +104,8 @@ class UNetConfig:
     def widths(self) -> tuple[int, ...]:
         """Channels of each level."""
         exact = (mult * self.model_channels for mult in self.channel_mult)
-        return tuple(
-            int(round(width, 6)) for width in exact
-        )  # 480/352 · 352 is 479.99…
+        # Rounded first: 480/352 · 352 is 479.99….
+        return tuple(int(round(width, 6)) for width in exact)
 
     def heads(self, width: int) -> int:
         """Return the number of attention heads at that many channels."""

@@ -36,10 +36,8 @@ follows Aᴴ (several coils)."""
 
 _CACHE_VERSION = 1
 _NULL = 1e-14
-_DAMAGED = (
-    zipfile.BadZipFile,
-    RuntimeError,
-)  # a flipped bit: "encrypted"
+_DAMAGED = (zipfile.BadZipFile, RuntimeError)
+"""What a damaged archive raises; the latter where a flipped bit says "encrypted"."""
 
 
 class Eigen(NamedTuple):

@@ -29,10 +29,8 @@ from mgdm_jax.types import StepInfo
 
 FOLDER = "parts"
 _FACTS, _NOTE, _LOCK = "run.json", ".note", ".lock"
-_DAMAGED = (
-    zipfile.BadZipFile,
-    RuntimeError,
-)  # a flipped bit: "encrypted"
+_DAMAGED = (zipfile.BadZipFile, RuntimeError)
+"""What a damaged archive raises; the latter where a flipped bit says "encrypted"."""
 
 
 class Part(NamedTuple):
