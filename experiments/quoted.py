@@ -34,8 +34,10 @@ BY_FBP = ("ct_lidc-23views", "ct_lidc-10views")
 """Stems where DDNM by FBP, as the paper ran it, stands beside DDNM."""
 
 NAMES = {"dps_1000": "DPS, 1,000 steps", "pigdm": "ΠGDM", "ddrm": "DDRM"}
+NAMES |= {"pigdm_fresh": "ΠGDM, fresh noise", "mcg_fresh": "MCG, fresh noise"}
 NAMES |= {"diffpir": "DiffPIR", "mcg": "MCG", "ddnm_plus": "DDNM+", "tv": "TV"}
 NAMES |= {"score_med": "ScoreMed", "score_mri": "Score-MRI", "dds": "DDS"}
+NAMES |= {"dps_fresh": "DPS, fresh noise"}
 
 Rows = dict[str, dict]
 

@@ -11,9 +11,12 @@ VARIANTS = {
     "wavelets": {"guidance.proximal": "cg"},
     "ddim": {},
     "dps": {},
+    "dps_fresh": {"method": "dps", "sampler.noise": "ddnm"},
     "dps_1000": {"method": "dps"},
     "mcg": {},
+    "mcg_fresh": {"method": "mcg", "sampler.noise": "ddnm"},
     "pigdm": {},
+    "pigdm_fresh": {"method": "pigdm", "sampler.noise": "ddnm"},
     "ddnm": {},
     "ddnm_fbp": {"method": "ddnm", "guidance.proximal": "fbp_residual"},
     "ddnm_fbp_merge": {"method": "ddnm", "guidance.proximal": "fbp_merge"},
@@ -36,7 +39,8 @@ VARIANTS = {
 }
 """Name of a row, as tables have them -> what it changes besides the method.
 
-The classical ones iterate: a spectrum would be computed for nothing.
+The classical ones iterate: a spectrum would be computed for nothing. A `_fresh` one
+draws its noise by Algorithm 2's convention, as MGDM and DDNM do, not by its own code's.
 """
 
 STARTING = {
