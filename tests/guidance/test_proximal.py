@@ -90,10 +90,15 @@ def test_without_noise_lam_stays_as_given(key):
     np.testing.assert_array_equal(quiet, noisy)
 
 
-def test_gap_sees_a_wrong_point(key):
-    _, problem, _ = cases.gaussian_case("real")
+@pytest.mark.parametrize("name", ["real", "ct"])
+def test_gap_sees_a_wrong_point(name, key):
+    """It is ‖Aᴴ(A x - y)‖ / ‖Aᴴ y‖ of a point that has not moved."""
+    _, problem, model = cases.gaussian_case(name)
     x = jax.random.normal(key, problem.operator.image_shape)
-    assert proximal.gap(problem, x, x, jnp.float32(0.1)) > 0.1
+    a, misfit = model.matrix, model.matrix @ np.ravel(x) - model.y
+    want = np.linalg.norm(a.T @ misfit) / np.linalg.norm(a.T @ model.y)
+    got = proximal.gap(problem, x, x, jnp.float32(0.1))
+    assert got == pytest.approx(want, rel=1e-4) and got > 0.1
 
 
 def test_fbp_merge_keeps_agreeing_views_and_takes_over_the_others(key):
