@@ -38,13 +38,22 @@ def norm(a: Array) -> Array:
     return root(inner(a, a))
 
 
+@jax.custom_jvp
 def root(value: Array) -> Array:
     """Return √value, 0 for a negative one; its derivative there, and at 0, is 0.
 
-    NaN stays: what has diverged is not to look like a perfect fit.
+    NaN stays: what has diverged is not to look like a perfect fit. No `where` of one
+    condition around another: XLA may round the condition differently in each.
     """
-    positive = jnp.logical_not(value <= 0)
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, value, 1.0)), 0.0)
+    return jnp.sqrt(jnp.maximum(value, 0.0))
+
+
+@root.defjvp
+def _root_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    length = root(*primals)
+    positive = length > 0
+    slope = 0.5 / jnp.where(positive, length, 1.0)
+    return length, jnp.where(positive, slope, 0.0) * tangents[0]
 
 
 def unit_noise(key: Array, like: Array) -> Array:
