@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib import axes, colormaps, figure
 
-from mgdm_jax import metrics
+from mgdm_jax import evenly, metrics
 
 Window = tuple[float, float]
 """The values shown black and white, in operator units."""
@@ -87,7 +87,7 @@ def maps(stacks: Mapping[str, np.ndarray], *, most: int = 4) -> figure.Figure:
     """
     columns = {name: magnitude(stack) for name, stack in stacks.items()}
     n = len(next(iter(columns.values())))
-    shown = np.linspace(0, n - 1, min(n, most)).round().astype(int)
+    shown = evenly.spaced(n, most)
     size = 1.15 * len(columns) * TILE_INCHES, len(shown) * 1.2 * TILE_INCHES
     fig = figure.Figure(size, layout="compressed")
     grid = fig.subplots(len(shown), len(columns), squeeze=False)

@@ -10,6 +10,7 @@ import numpy as np
 
 from mgdm_jax import priors
 from mgdm_jax.defaults import Config
+from mgdm_jax.storage import aside
 
 SHOWN = 3
 """Differences that are named."""
@@ -27,6 +28,26 @@ def digest(arrays: Iterable[Any]) -> str:
 def plain(config: Config) -> dict[str, Any]:
     """Return the configuration as JSON gives it back."""
     return json.loads(config.to_json_best_effort())
+
+
+def keep(path: Path, config: Config) -> None:
+    """Write a configuration for `changes` to look at."""
+    aside.write_text(path, json.dumps(plain(config), indent=2))
+
+
+def changes(path: Path, config: Config, may_change: Container[str]) -> str:
+    """Return what of a kept configuration differs now, in words; nothing without one.
+
+    Args:
+      path: of `keep`.
+      config: as it is now.
+      may_change: fields, `group.name`, that are not compared.
+
+    Raises:
+      ValueError: if the file is damaged.
+    """
+    before = read(path)
+    return "" if before is None else differences(before, plain(config), may_change)
 
 
 def read(path: Path) -> dict[str, Any] | None:

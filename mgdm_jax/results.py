@@ -11,6 +11,7 @@ import numpy as np
 from mgdm_jax import (
     conventions,
     environment,
+    evenly,
     figures,
     hyperparameters,
     methods,
@@ -209,7 +210,7 @@ def _write_table(run: Run, path: Path) -> None:
 
 def _write_panel(run: Run, path: Path, facts: dict) -> None:
     n = len(run.measurements)
-    shown = np.linspace(0, n - 1, min(n, PANEL_ROWS)).round().astype(int)
+    shown = evenly.spaced(n, PANEL_ROWS)
     reference = run.measurements.reference
     assert reference is not None
     figure = figures.panel(

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import measurements
+from mgdm_jax import evenly, measurements
 from mgdm_jax.data import hdf5, resize
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
@@ -22,7 +22,7 @@ LEAST, MOST = 0.02, 20.0
 """Brightest values of an image in units of its scale; metal in CT reaches 3 or so."""
 
 JUDGED = 5
-"""Slices, at most, by which a given scale is judged."""
+"""Slices, at most, by which a given scale is judged: the first may be near empty."""
 
 _WIDER = (
     "; where complex images are the middle of a wider field of view, give --wider_field"
@@ -159,7 +159,7 @@ def _scales(
 ) -> np.ndarray:
     """Return [n]: the file's scale, or the largest zero-filled magnitude."""
     n = len(kspace)
-    seen = range(n) if given is None else _few(n)
+    seen = range(n) if given is None else evenly.spaced(n, JUDGED)
     adjoint = jax.jit(lambda op, y: op.adjoint(y))
     each = operator if isinstance(operator, list) else [operator] * n
     images = (adjoint(each[i], kspace[i]) for i in seen)
@@ -171,11 +171,6 @@ def _scales(
         return found
     _check_scale(path, "the zero-filled image", float(found.max()), given)
     return np.full(n, given, np.float32)
-
-
-def _few(n: int) -> np.ndarray:
-    """Return evenly spaced ones of n slices: those at the ends may be near empty."""
-    return np.unique(np.linspace(0, n - 1, min(n, JUDGED)).round().astype(int))
 
 
 def _check_scale(path: str, what: str, brightest: float, scale: float) -> None:
@@ -220,7 +215,7 @@ def from_ct(
     reference = _file_reference(file.reference, n, scale, image_shape)
     sinogram = file.sinogram[:n] / (file.scale * float(operator.scale))
     sinogram = jnp.asarray(sinogram, jnp.float32)
-    baselines = jax.jit(jax.vmap(operator.baseline))(sinogram[_few(n)])
+    baselines = jax.jit(jax.vmap(operator.baseline))(sinogram[evenly.spaced(n, JUDGED)])
     brightest = float(jnp.abs(baselines).max())
     _check_scale(path, "its back-projection", brightest * file.scale, file.scale)
     facts = {

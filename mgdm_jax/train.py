@@ -29,7 +29,7 @@ import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from mgdm_jax import devices, factory, figures, priors, processes
+from mgdm_jax import devices, factory, figures, fingerprints, priors, processes
 from mgdm_jax.commands import console, launch, packaged, ranges
 from mgdm_jax.data import pipelines
 from mgdm_jax.defaults import Config
@@ -126,8 +126,8 @@ def train(
     """Train to `config.train.n_steps`, resuming what the workdir holds.
 
     Where that has as many steps already, nothing is done; one of another training is
-    refused. Of several processes each
-    makes its part of every batch, and the first writes but for its checkpoints.
+    refused. Of several processes each makes its part of every batch, and the first
+    writes but for its checkpoints.
 
     Args:
       config: see `defaults.prior_training`.
@@ -170,7 +170,7 @@ def train(
         if int(state.step):
             logging.info("resumed at step %d from %s", int(state.step), workdir)
         if processes.leads():
-            continuing.note(workdir, config)
+            fingerprints.keep(workdir / continuing.CONFIG, config)
             log.forget_after(workdir / "metrics.csv", int(state.step))
         _loop(run, state, batches, monitored, saves, workdir, to)
     finally:

@@ -54,6 +54,7 @@ def test_smoke(name, channels, dtype, tmp_path):
     facts = run.run(config, tmp_path / "out")
     assert config.to_json() == given
     assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
+    assert {*results.FILES, "metrics.json"} == FILES
     stored = json.loads((tmp_path / "out/metrics.json").read_text())
     assert stored == json.loads(json.dumps(facts))
     assert stored.keys() >= FIELDS
@@ -268,24 +269,6 @@ def test_bad_input_is_one_line_and_writes_nothing(change, message, tmp_path):
 def test_a_prior_of_another_size_is_refused_with_both_sizes(tmp_path):
     config = smoke("mri_brats", tmp_path, image_size=64)
     with pytest.raises(ValueError, match=r"120x120.*64x64"):
-        run.run(config, tmp_path / "out")
-
-
-def test_nobody_else_s_files_are_replaced(tmp_path):
-    """A training's workdir holds its own config.json and metrics.csv."""
-    config = smoke("mri_brats", tmp_path)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/metrics.csv").write_text("step,loss")
-    with pytest.raises(ValueError, match=r"holds a metrics\.csv .* another --workdir"):
-        run.run(config, tmp_path / "out")
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["metrics.csv"]
-
-
-def test_a_finished_run_is_not_overwritten(tmp_path):
-    config = smoke("mri_brats", tmp_path)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/metrics.json").write_text("{}")
-    with pytest.raises(ValueError, match="finished run"):
         run.run(config, tmp_path / "out")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tiny
 
-from mgdm_jax import defaults, priors, train
+from mgdm_jax import defaults, fingerprints, priors, train
 from mgdm_jax.data import pipelines
 from mgdm_jax.training import checkpoints, continuing, log, sources, specs, steps
 
@@ -172,7 +172,7 @@ def get_config():
 def test_another_training_is_refused(tmp_path):
     """Its checkpoints would fit, and go on with other data, or for another loss."""
     config = tiny_config()
-    continuing.note(tmp_path, config)
+    fingerprints.keep(tmp_path / continuing.CONFIG, config)
     config.train.n_steps, config.train.save_every = 7, 1
     continuing.check(tmp_path, config)
     config.data.subjects = "s1"

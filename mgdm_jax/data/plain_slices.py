@@ -6,6 +6,7 @@ part in [-1, 1] for complex MRI, whose phase is simulated.
 
 import numpy as np
 
+from mgdm_jax import evenly
 from mgdm_jax.data import samples
 from mgdm_jax.operators import coils
 
@@ -81,7 +82,7 @@ def validation_slices(
     full = np.flatnonzero(usable(values) >= 0.5)
     if not 1 <= n <= len(full):
         raise ValueError(f"n must lie in [1, {len(full)}] for {subject}, got {n}.")
-    chosen = full[np.linspace(0, len(full) - 1, n).round().astype(int)]
+    chosen = full[evenly.spaced(len(full), n)]
     return np.stack(
         [
             with_channels(np.random.default_rng(int(i)), values[i], channels)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
+from mgdm_jax import evenly
 from mgdm_jax.data import blame, hdf5_writing
 
 FORMAT = "mgdm_jax images 1"
@@ -177,7 +178,7 @@ def spread(path: str | os.PathLike[str], split: str, n: int) -> Chosen:
     if n < 1:
         raise ValueError(f"the number of images must be at least 1, got {n}.")
     rows = indices(path, split)
-    chosen = rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).round().astype(int)]
+    chosen = rows[evenly.spaced(len(rows), n)]
     with _opened(path) as file:
         return Chosen(*(file[name][chosen] for name in Chosen._fields))
 

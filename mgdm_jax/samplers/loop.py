@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mgdm_jax import evenly
 from mgdm_jax.guidance import proximal
 from mgdm_jax.operators import linalg
 from mgdm_jax.types import (
@@ -128,7 +129,7 @@ def kept_steps(n_steps: int, n_kept: int) -> np.ndarray:
       n_steps: of the grid, from 0.
       n_kept: how many, or all where there are fewer.
     """
-    return np.linspace(0, n_steps - 1, min(n_steps, n_kept)).round().astype(np.int32)
+    return evenly.spaced(n_steps, n_kept).astype(np.int32)
 
 
 def frame_rows(n_steps: int, n_kept: int) -> Array:

@@ -15,7 +15,7 @@ from mgdm_jax.storage import aside
 from mgdm_jax.sweeping import criteria, tables
 from mgdm_jax.sweeping.tables import Row
 
-TABLE = "sweep.csv"
+TABLE, CONFIG = "sweep.csv", "config.json"
 
 MAY_CHANGE = (
     *("sampler.batch_size", "sampler.n_samples"),
@@ -38,17 +38,12 @@ def check(workdir: Path, config: Config) -> None:
     if (workdir / "metrics.json").exists():
         raise ValueError(f"{workdir} holds a finished run; give another --workdir.")
     tables.read(workdir / TABLE)
-    before = fingerprints.read(workdir / "config.json")
-    if before is None:
-        if (workdir / TABLE).exists():
-            raise ValueError(
-                f"{workdir} holds a table, and no config.json to tell of what; give "
-                "another --workdir."
-            )
-        return
-    now = fingerprints.plain(config)
-    differing = fingerprints.differences(before, now, MAY_CHANGE)
-    if differing:
+    if (workdir / TABLE).exists() and not (workdir / CONFIG).exists():
+        raise ValueError(
+            f"{workdir} holds a table, and no {CONFIG} to tell of what; give another "
+            "--workdir."
+        )
+    if differing := fingerprints.changes(workdir / CONFIG, config, MAY_CHANGE):
         raise ValueError(
             f"{workdir} holds another sweep: {differing}; give another --workdir."
         )
@@ -80,9 +75,7 @@ def check_inputs(
 
 def begin(workdir: Path, config: Config, inputs: str) -> None:
     """Write config.json and environment.json, the latter of the first start."""
-    aside.write_text(
-        workdir / "config.json", json.dumps(fingerprints.plain(config), indent=2)
-    )
+    fingerprints.keep(workdir / CONFIG, config)
     if not (workdir / "environment.json").exists():
         facts = environment.facts() | {"inputs": inputs}
         aside.write_text(workdir / "environment.json", json.dumps(facts, indent=2))

@@ -1,11 +1,9 @@
 """Whether a workdir's training is the one that is asked for."""
 
-import json
 from pathlib import Path
 
 from mgdm_jax import fingerprints
 from mgdm_jax.defaults import Config
-from mgdm_jax.storage import aside
 
 CONFIG = "config.json"
 
@@ -25,19 +23,8 @@ def check(workdir: Path, config: Config) -> None:
     Raises:
       ValueError: with one line, naming what differs.
     """
-    before = fingerprints.read(workdir / CONFIG)
-    if before is None:
-        return
-    now = fingerprints.plain(config)
-    differing = fingerprints.differences(before, now, MAY_CHANGE)
-    if differing:
+    if differing := fingerprints.changes(workdir / CONFIG, config, MAY_CHANGE):
         raise ValueError(
             f"{workdir} holds another training: {differing}; give another --workdir, "
             "and its prior.safetensors as --config.init to begin with its weights."
         )
-
-
-def note(workdir: Path, config: Config) -> None:
-    """Write what the folder's training is, for `check`."""
-    facts = fingerprints.plain(config)
-    aside.write_text(workdir / CONFIG, json.dumps(facts, indent=2))
