@@ -12,20 +12,21 @@ Nothing inside a checkpoint is executed, and every tensor of it is used exactly 
 import functools
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from absl import flags
 
-from mgdm_jax import priors
+from mgdm_jax import priors, schedules
 from mgdm_jax.commands import launch
-from mgdm_jax.converting import foreign, infer, names, presets
+from mgdm_jax.converting import diffusion, foreign, infer, names, presets
 from mgdm_jax.data import blame
 from mgdm_jax.networks.unet import UNetConfig
 from mgdm_jax.storage import aside
 from mgdm_jax.types import Params
 
 SOURCES = ("guided-diffusion", "diffusers")
-SCHEDULES = ("linear", "cosine", "scaled_linear")
+Ends = tuple[float, float]
 
 
 def adm(
@@ -87,38 +88,44 @@ def diffusers(folder: str) -> tuple[UNetConfig, Params]:
 def make_spec(
     network: UNetConfig,
     name: str,
-    prediction: str,
-    schedule: str,
-    sees: tuple[float, float] = presets.USUAL_RANGE,
+    process: diffusion.Process = diffusion.USUAL,
+    *,
+    sees: Ends = presets.USUAL_RANGE,
+    window: Ends | None = None,
 ) -> priors.PriorSpec:
     """Return the facts of a converted prior; complex images have two channels.
 
     Args:
       network: of the checkpoint.
       name: of the prior.
-      prediction: "eps" or "v".
-      schedule: of `SCHEDULES`.
-      sees: what the network was trained on images within. At [-1, 1] it sees 2 x - 1 of
-        a real image, each channel of a complex one itself.
+      process: that it was trained on.
+      sees: what the network sees at the ends of the images' range: of a real image 0
+        and 1, of each channel of a complex one -1 and 1.
+      window: of CT, HU at those ends instead; 0 and 1 are -1024 and 1024 HU.
 
     Raises:
-      ValueError: if that is no range.
+      ValueError: if these are no ranges, or the window is not of one channel.
     """
-    least, most = sees
-    if not least < most:
-        raise ValueError(f"--range must be two rising numbers, got {least:g},{most:g}.")
     is_complex = network.in_channels == 2
-    width = 2.0 if is_complex else 1.0  # of the operator's range, [-1, 1] or [0, 1]
+    if window and is_complex:
+        raise ValueError("--window is of CT; complex images have no HU.")
+    low, high = (-1.0, 1.0) if is_complex else (0.0, 1.0)
+    if window:
+        low, high = ((hounsfield + 1024) / 2048 for hounsfield in window)
+    least, most = sees
+    for flag, (a, b) in {"range": (least, most), "window": (low, high)}.items():
+        if not a < b:
+            raise ValueError(f"--{flag} must be two rising numbers, got {a:g},{b:g}.")
+    scale = (most - least) / (high - low)
     return priors.PriorSpec(
         name=name,
         network=network.to_fields(),
-        prediction=prediction,
-        schedule=schedule,
-        scale=(most - least) / width,
-        offset=(least + most) / 2 if is_complex else least,
-        low=-1.0 if is_complex else 0.0,
-        high=1.0,
+        scale=scale,
+        offset=least - scale * low,
+        low=low,
+        high=high,
         training={"converted_from": name},
+        **process._asdict(),
     )
 
 
@@ -130,49 +137,89 @@ def _define_flags() -> None:
     flags.DEFINE_bool("new_attention_order", False, "The network was built so.")
     flags.DEFINE_integer("n_head_channels", 0, "Channels of an attention head, or")
     flags.DEFINE_integer("n_heads", 0, "the number of heads.")
-    flags.DEFINE_enum("schedule", "linear", SCHEDULES, "Of the noise.")
+    flags.DEFINE_enum(
+        "prediction", None, priors.DIFFUSION, "Of the network; by default eps."
+    )
+    flags.DEFINE_enum(
+        "schedule", None, diffusion.SCHEDULES, "Of the noise; by default linear."
+    )
+    flags.DEFINE_integer("n_train", None, "Its levels T; by default 1000.")
+    flags.DEFINE_list(
+        "betas", None, "Its first and last β; by default the published of its name."
+    )
     flags.DEFINE_list(
         "range",
         None,
-        "Of the images that the network was trained on, 0,1 say; by default the "
-        "preset's, or -1,1.",
+        "What the network sees of images 0 and 1 (complex: of -1 and 1), 0,1 say; by "
+        "default the preset's, or -1,1.",
     )
-    flags.DEFINE_enum("prediction", "eps", ["eps", "v"], "Of the network.")
+    flags.DEFINE_list(
+        "window", None, "HU that --range is of; by default -1024,1024, which 0,1 are."
+    )
     flags.DEFINE_bool("overwrite", False, "Replace an earlier conversion.")
     flags.mark_flag_as_required("out")
 
 
-def _run(checkpoint: str, given: flags.FlagValues) -> Path:
-    """Convert one checkpoint and return the file written."""
+ARCHITECTURE = (
+    "preset",
+    "image_size",
+    "new_attention_order",
+    "n_head_channels",
+    "n_heads",
+)
+"""Flags of what an ADM checkpoint does not tell, arguments of `adm`."""
+
+
+def _run(checkpoint: str, given: flags.FlagValues) -> tuple[Path, priors.PriorSpec]:
+    """Convert one checkpoint; return the file written and its facts."""
     path = Path(given.out) / "prior.safetensors"
     if path.exists() and not given.overwrite:
         raise ValueError(f"{path} exists; give --overwrite to replace it.")
     aside.check_inside(path.parent)
+    architecture: dict[str, Any] = {name: given[name].value for name in ARCHITECTURE}
+    said = None
     if given["from"].value == "diffusers":
+        if any(architecture.values()):
+            raise ValueError(
+                "diffusers' config.json tells how the network is built; leave out "
+                f"--{', --'.join(ARCHITECTURE)}."
+            )
         network, params = diffusers(checkpoint)
+        said = diffusion.beside(foreign.unet_folder(checkpoint))
     else:
-        network, params = adm(
-            checkpoint,
-            preset=given.preset,
-            image_size=given.image_size,
-            new_attention_order=given.new_attention_order,
-            n_head_channels=given.n_head_channels,
-            n_heads=given.n_heads,
-        )
-    name = Path(checkpoint).stem
-    sees = _range(given.range) if given.range else presets.sees(given.preset)
-    spec = make_spec(network, name, given.prediction, given.schedule, sees)
+        network, params = adm(checkpoint, **architecture)
+    told = {name: given[name].value for name in ("prediction", "schedule", "n_train")}
+    told["betas"] = _ends("betas", given.betas)
+    spec = make_spec(
+        network,
+        Path(checkpoint).stem,
+        diffusion.settled(told, said),
+        sees=_ends("range", given.range) or presets.sees(given.preset),
+        window=_ends("window", given.window),
+    )
+    schedules.discrete_vp(spec.schedule, spec.n_train, spec.betas)
     priors.save(path, spec, params, dtype=np.float32)
-    return path
+    return path, spec
 
 
-def _range(words: list[str]) -> tuple[float, float]:
+def _ends(flag: str, words: list[str] | None) -> Ends | None:
     try:
-        least, most = map(float, words)
+        first, last = map(float, words) if words else (0.0, 0.0)
     except ValueError:
-        given = ",".join(words)
-        raise ValueError(f"--range must be two rising numbers, got {given}.") from None
-    return least, most
+        given = ",".join(words or [])
+        raise ValueError(f"--{flag} must be two rising numbers, got {given}.") from None
+    return (first, last) if words else None
+
+
+def _described(spec: priors.PriorSpec) -> str:
+    """Return what no tensor told, for the eye: wrong, it makes every image wrong."""
+    betas = " of β {:g} to {:g}".format(*spec.betas) if spec.betas else ""
+    sees = [spec.scale * end + spec.offset for end in (spec.low, spec.high)]
+    return (
+        f"taken to predict {spec.prediction}, on the {spec.schedule} schedule{betas} "
+        f"with {spec.n_train} levels, and to see {spec.low:g} to {spec.high:g} as "
+        f"{sees[0]:g} to {sees[1]:g}"
+    )
 
 
 def cli() -> None:
@@ -180,8 +227,8 @@ def cli() -> None:
     _define_flags()
 
     def main(words: list[str]) -> None:
-        path = _run(words[0], flags.FLAGS)
-        sys.stdout.write(f"wrote {path}\n")
+        path, spec = _run(words[0], flags.FLAGS)
+        sys.stdout.write(f"wrote {path}\n{_described(spec)}\n")
 
     launch.start(main, n_words=1, words="one checkpoint")
 

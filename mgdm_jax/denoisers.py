@@ -50,13 +50,15 @@ def tweedie(x_t: Array, eps: Array, alpha_bar: Array) -> Array:
 
 
 def predict_eps(output: Array, x_t: Array, alpha_bar: Array, prediction: str) -> Array:
-    """Return ε from a network's output; ε = √ᾱ v + √(1-ᾱ) x_t for "v".
+    """Return ε from a network's output.
+
+    ε = √ᾱ v + √(1-ᾱ) x_t for "v", (x_t - √ᾱ x0) / √(1-ᾱ) for "x0".
 
     Args:
       output: as large as x_t.
       x_t: noisy image in network units.
       alpha_bar: ᾱ_t, broadcastable to x_t.
-      prediction: "eps" or "v" (Salimans & Ho, 2022).
+      prediction: "eps", "v" (Salimans & Ho, 2022) or "x0", the clean image.
 
     Raises:
       ValueError: for another prediction.
@@ -66,8 +68,10 @@ def predict_eps(output: Array, x_t: Array, alpha_bar: Array, prediction: str) ->
             return output
         case "v":
             return jnp.sqrt(alpha_bar) * output + jnp.sqrt(1.0 - alpha_bar) * x_t
+        case "x0":
+            return (x_t - jnp.sqrt(alpha_bar) * output) / jnp.sqrt(1.0 - alpha_bar)
         case _:
-            raise ValueError(f"prediction must be eps or v, got {prediction!r}.")
+            raise ValueError(f"prediction must be eps, v or x0, got {prediction!r}.")
 
 
 def clip(x: Array, low: float, high: float, gradient: str) -> Array:
@@ -129,7 +133,7 @@ def network_denoiser(
       apply: (params, x [b, h, w, c], t [b]) -> [b, h, w, c] or, with learned variance,
         [b, h, w, 2c], whose second half is dropped.
       units: the prior's units.
-      prediction: "eps" or "v".
+      prediction: "eps", "v" or "x0".
       clip_denoised: clip x0_hat to the clean range, as guided-diffusion and DPS do;
         without it an imperfect prior can diverge (1/√ᾱ is 150 at t = 990).
       clip_gradient: "through" or "straight", see `clip`.

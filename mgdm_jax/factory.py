@@ -167,10 +167,10 @@ def build_prior(
             f"prior {spec.name} is conditional on {network.n_classes} classes; the "
             "methods here need an unconditional one."
         )
-    if spec.prediction not in ("eps", "v"):
+    if spec.prediction not in priors.DIFFUSION:
         raise ValueError(
-            f"prior {spec.name}: prediction must be eps or v, got {spec.prediction!r}: "
-            "a network of another kind is no diffusion prior."
+            f"prior {spec.name}: prediction must be {' or '.join(priors.DIFFUSION)}, "
+            f"got {spec.prediction!r}: a network of another kind is no diffusion prior."
         )
     if network.out_channels < network.in_channels:
         raise ValueError(
@@ -186,7 +186,7 @@ def build_prior(
         clip_gradient=clip_gradient,
     )
     params = unet.abstract_params(network) if params is None else params
-    table = schedules.discrete_vp(spec.schedule)
+    table = schedules.discrete_vp(spec.schedule, spec.n_train, spec.betas)
     facts = spec.image_shape, units.noise_scale, units.centre
     return Prior(denoise, _cast(params, dtype), table, *facts)
 

@@ -35,13 +35,15 @@ class PriorSpec:
     Attributes:
       name: for people.
       network: fields of `networks.unet.UNetConfig`.
-      prediction: "eps" or "v".
+      prediction: of `PREDICTIONS`.
       schedule: name of the discrete VP schedule.
       scale: x_net = scale · x + offset for x in operator units.
       offset: see `scale`; 0 for complex images, whose phase it would turn.
       low: smallest clean value in operator units.
       high: largest clean value in operator units.
       training: steps, data, losses: what the card says.
+      n_train: T, noise levels of the schedule.
+      betas: its first and its last β; without them the published, `discrete_vp`'s.
     """
 
     name: str
@@ -53,6 +55,8 @@ class PriorSpec:
     low: float
     high: float
     training: dict
+    n_train: int = 1000
+    betas: tuple[float, float] | None = None
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -148,6 +152,7 @@ def _parsed(text: str) -> PriorSpec:
         facts = None
     if not isinstance(facts, dict):
         raise ValueError("its mgdm_jax metadata is no JSON object of facts.")
+    facts = _LATER | facts
     if facts.keys() != _KINDS.keys():
         name = min(facts.keys() ^ _KINDS.keys())
         verb = "lacks" if name in _KINDS else "has an unknown"
@@ -156,6 +161,10 @@ def _parsed(text: str) -> PriorSpec:
         value = facts[name]
         if not isinstance(value, kind) or isinstance(value, bool):
             raise ValueError(f"its mgdm_jax metadata has {name}={value!r}.")
+    if betas := facts["betas"]:
+        if len(betas) != 2 or not all(type(beta) is float for beta in betas):
+            raise ValueError(f"its mgdm_jax metadata has betas={betas!r}.")
+        facts["betas"] = tuple(betas)
     spec = PriorSpec(**facts)
     if spec.prediction not in PREDICTIONS:
         raise ValueError(
@@ -179,10 +188,18 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "low": (int, float),
     "high": (int, float),
     "training": dict,
+    "n_train": int,
+    "betas": (list, type(None)),
 }
 """What JSON makes of the fields of `PriorSpec`."""
 
-PREDICTIONS = ("eps", "v", "image")
+_LATER = {"n_train": 1000, "betas": None}
+"""Fields that earlier versions' files lack."""
+
+DIFFUSION = ("eps", "v", "x0")
+"""What the network of a prior may predict, see `denoisers.predict_eps`."""
+
+PREDICTIONS = (*DIFFUSION, "image")
 """Of a network; image is `supervised`, no diffusion prior's."""
 
 

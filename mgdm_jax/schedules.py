@@ -41,23 +41,35 @@ def alpha_bars(betas: np.ndarray) -> np.ndarray:
     return np.cumprod(1 - np.asarray(betas, np.float64))
 
 
-def discrete_vp(name: str, n: int = 1000) -> np.ndarray:
+def discrete_vp(
+    name: str, n: int = 1000, betas: tuple[float, float] | None = None
+) -> np.ndarray:
     """Return the table ᾱ [n] of a named schedule.
 
     Args:
       name: "linear", "cosine" or "scaled_linear".
       n: number of training steps T.
+      betas: the first and the last β of the n; by default the published, for whatever n
+        one process. The cosine's follow from n.
 
     Raises:
-      ValueError: for another name.
+      ValueError: for another name, or numbers that make no schedule.
     """
+    if not 1 <= n <= 10**6 or (betas and not 0 < betas[0] <= betas[1] < 1):
+        raise ValueError(
+            "a schedule has 1 to 10⁶ steps, its first β in (0, its last] and that in "
+            f"(0, 1); got {n} steps, {betas}."
+        )
+    if betas and name == "cosine":
+        raise ValueError(f"the cosine schedule follows from T alone, got β {betas}.")
+    ends = [beta * n / 1000 for beta in betas] if betas else []
     match name:
         case "linear":
-            return alpha_bars(linear_betas(n))
+            return alpha_bars(linear_betas(n, *ends))
         case "cosine":
             return alpha_bars(cosine_betas(n))
         case "scaled_linear":
-            return alpha_bars(scaled_linear_betas(n))
+            return alpha_bars(scaled_linear_betas(n, *ends))
         case _:
             raise ValueError(
                 f"schedule must be linear, cosine or scaled_linear, got {name!r}."

@@ -114,7 +114,7 @@ def test_every_tensor_arrives_where_it_belongs(tmp_path):
         "middle_block.1.qkv.kernel": tensors["middle_block.1.qkv.weight"][..., 0].T,
     }.items():
         np.testing.assert_array_equal(flat[ours], theirs)
-    spec = convert.make_spec(network, "net", "eps", "linear")
+    spec = convert.make_spec(network, "net")
     path = tmp_path / "prior.safetensors"
     priors.save(path, spec, params, dtype=np.float32)
     loaded, weights = priors.load(path)
@@ -129,7 +129,7 @@ def test_a_converted_prior_denoises(tmp_path, key):
     network, params = convert.adm(
         write(tmp_path, tensors), image_size=32, n_head_channels=64
     )
-    spec = convert.make_spec(network, "aapm", "eps", "linear")
+    spec = convert.make_spec(network, "aapm")
     prior = factory.build_prior(spec, params)
     x = jax.random.normal(key, prior.image_shape)
     times = jnp.int32(500), jnp.float32(prior.alpha_bar[500])
@@ -206,7 +206,7 @@ def test_what_no_tensor_tells_must_be_given(given, message, tmp_path):
 
 def test_a_conditional_prior_is_refused():
     network = VARIANTS["openai_256_conditional"]
-    spec = convert.make_spec(network, "cond", "eps", "linear")
+    spec = convert.make_spec(network, "cond")
     with pytest.raises(ValueError, match="conditional on 10 classes"):
         factory.build_prior(spec)
 

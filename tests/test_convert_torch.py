@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from test_convert import VARIANTS, Bomb
 
-from mgdm_jax import convert
+from mgdm_jax import convert, schedules
+from mgdm_jax.converting import diffusion
 from mgdm_jax.networks import unet
 
 torch = pytest.importorskip("torch")
@@ -112,6 +113,17 @@ def test_diffusers_parity(name, tmp_path):
     model.save_pretrained(tmp_path)
     network, params = convert.diffusers(str(tmp_path))
     assert relative_error(network, params, lambda x, t: model(x, t).sample) <= LIMIT
+
+
+@pytest.mark.parametrize("name", ["linear", "scaled_linear", "squaredcos_cap_v2"])
+@pytest.mark.parametrize("n_train", [1000, 2000])
+def test_a_scheduler_s_levels_are_diffusers_own(name, n_train, tmp_path):
+    diffusers = pytest.importorskip("diffusers")
+    scheduler = diffusers.DDPMScheduler(n_train, beta_schedule=name)
+    scheduler.save_pretrained(tmp_path)
+    got = diffusion.beside(tmp_path)
+    table = schedules.discrete_vp(got.schedule, got.n_train, got.betas)
+    np.testing.assert_allclose(table, scheduler.alphas_cumprod, rtol=1e-3, atol=1e-7)
 
 
 def test_a_bomb_in_a_torch_file_is_refused(tmp_path):

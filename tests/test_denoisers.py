@@ -36,7 +36,7 @@ def denoise(units, x_t, apply=network, **options):
     return fn(WEIGHT, x_t, T, jnp.float32(LEVEL))
 
 
-@pytest.mark.parametrize("prediction", ["eps", "v"])
+@pytest.mark.parametrize("prediction", ["eps", "v", "x0"])
 @pytest.mark.parametrize("units", UNITS)
 def test_estimate_and_noise_make_up_the_noisy_image(units, prediction, key):
     x_t = normal(key, (4, 5))
@@ -45,7 +45,7 @@ def test_estimate_and_noise_make_up_the_noisy_image(units, prediction, key):
     np.testing.assert_allclose(again, x_t, atol=2e-6)
 
 
-@pytest.mark.parametrize("prediction", ["eps", "v"])
+@pytest.mark.parametrize("prediction", ["eps", "v", "x0"])
 @pytest.mark.parametrize("units", UNITS)
 def test_formula_in_network_units(units, prediction, key):
     """x_net = scale · x + offset holds of the clean image, not of the noisy one."""
@@ -55,10 +55,11 @@ def test_formula_in_network_units(units, prediction, key):
         network(WEIGHT, jnp.float32(x_net)[None, ..., None], T[None])[0, ..., 0]
     )
     a, s = np.sqrt(LEVEL), np.sqrt(1 - LEVEL)
-    if prediction == "eps":
-        clean, eps = (x_net - s * output) / a, output
-    else:
-        clean, eps = a * x_net - s * output, a * output + s * x_net
+    clean, eps = {
+        "eps": ((x_net - s * output) / a, output),
+        "v": (a * x_net - s * output, a * output + s * x_net),
+        "x0": (output, (x_net - a * output) / s),
+    }[prediction]
     got = denoise(units, x_t, prediction=prediction)
     want = np.clip((clean - units.offset) / units.scale, units.low, units.high)
     np.testing.assert_allclose(got.x0_hat, want, atol=2e-6)
@@ -114,8 +115,8 @@ def test_clipping_leaves_the_noise_alone(key):
 
 def test_unknown_choices_are_named(key):
     x_t = normal(key, (2, 2))
-    with pytest.raises(ValueError, match="prediction must be eps or v, got 'x0'"):
-        denoise(UNITS[0], x_t, prediction="x0")
+    with pytest.raises(ValueError, match="prediction must be eps, v or x0, got 'z'"):
+        denoise(UNITS[0], x_t, prediction="z")
     with pytest.raises(ValueError, match="must be through or straight, got 'soft'"):
         denoise(UNITS[0], x_t, clip_gradient="soft")
 

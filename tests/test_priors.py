@@ -89,6 +89,16 @@ def test_other_files_are_refused(content, tmp_path):
         priors.load(path)
 
 
+def test_files_of_earlier_versions_are_read(tmp_path):
+    path = tiny.write_prior(tmp_path, 16)
+    tensors, metadata = priors.read(path)
+    old = json.loads(metadata["mgdm_jax"])
+    del old["n_train"], old["betas"]
+    safetensors.numpy.save_file(tensors, path, {"mgdm_jax": json.dumps(old)})
+    spec, _ = priors.load(path)
+    assert (spec.n_train, spec.betas) == (1000, None)
+
+
 def test_foreign_weights_are_refused(tmp_path):
     path = tmp_path / "foreign.safetensors"
     safetensors.numpy.save_file({"w": np.zeros(3)}, path)
@@ -119,7 +129,10 @@ def network(**changes):
         (facts(scale="2"), "scale='2'"),
         (facts(scale=0.0), "low, high, offset and scale"),
         (facts(low=float("nan")), "low, high, offset and scale"),
-        (facts(prediction="zz"), "prediction must be eps or v or image, got 'zz'"),
+        (facts(prediction="zz"), "prediction must be eps or v or x0 or image, got"),
+        (facts(n_train="9"), "n_train='9'"),
+        (facts(betas=[0.1]), r"betas=\[0.1\]"),
+        (facts(betas=[0.1, "1"]), "betas="),
         (facts(network={}), "the network lacks the field channel_mult"),
         (network(depth=3), "the network has an unknown field depth"),
         (network(image_size="16"), "image_size must be a whole number"),

@@ -37,6 +37,23 @@ def test_scaled_linear_betas():
     np.testing.assert_allclose(np.diff(np.sqrt(betas), 2), 0, atol=1e-12)
 
 
+@pytest.mark.parametrize("root", [1, 2])
+def test_given_betas_are_taken_as_they_are(root):
+    """Of T = 2000 as well: diffusers does not rescale them."""
+    name = {1: "linear", 2: "scaled_linear"}[root]
+    betas = np.linspace(1e-4 ** (1 / root), 0.02 ** (1 / root), 2000) ** root
+    table = schedules.discrete_vp(name, 2000, (1e-4, 0.02))
+    np.testing.assert_allclose(table, np.cumprod(1 - betas), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("n", "betas"), [(0, None), (10, (0.2, 0.1)), (10, (0.0, 0.1)), (10, (0.1, 1.0))]
+)
+def test_numbers_that_make_no_schedule_are_refused(n, betas):
+    with pytest.raises(ValueError, match="a schedule has 1 to 10⁶ steps"):
+        schedules.discrete_vp("linear", n, betas)
+
+
 def test_unknown_schedule_is_named():
     with pytest.raises(ValueError, match=r"schedule must be linear, .* got 'sine'"):
         schedules.discrete_vp("sine")

@@ -28,7 +28,7 @@ def read_adm(path: str | Path) -> Tensors:
     """
     path = Path(path)
     if path.suffix == ".safetensors":
-        return priors.read(path)[0]
+        return _unwrapped(priors.read(path)[0])
     torch = _torch()
     try:
         with warnings.catch_warnings():
@@ -44,12 +44,26 @@ def read_adm(path: str | Path) -> Tensors:
         ) from None
     tensors = isinstance(state, dict) and all(map(torch.is_tensor, state.values()))
     if not tensors:
+        parts = [*state][:4] if isinstance(state, dict) else [type(state).__name__]
         raise ValueError(
             f"{path} holds no bare state_dict (name -> tensor), as guided-diffusion's "
-            "files do; save that part of it alone."
+            f"files do, but {', '.join(map(str, parts))}; save that part of it alone."
         )
     with blame.reading(path):  # sparse and other tensors that are no plain arrays
-        return {str(k): v.detach().to(torch.float32).numpy() for k, v in state.items()}
+        return _unwrapped(
+            {str(k): v.detach().to(torch.float32).numpy() for k, v in state.items()}
+        )
+
+
+def _unwrapped(tensors: Tensors) -> Tensors:
+    """Return tensors by their names in the network, not in what PyTorch put around it.
+
+    `DistributedDataParallel` has them behind `module.`, training frameworks `model.`.
+    """
+    for prefix in ("module.", "model."):
+        if tensors and all(name.startswith(prefix) for name in tensors):
+            tensors = {name.removeprefix(prefix): v for name, v in tensors.items()}
+    return tensors
 
 
 def _torch():
@@ -63,13 +77,19 @@ def _torch():
     return torch
 
 
+def unet_folder(folder: str | Path) -> Path:
+    """Return the folder of a diffusers network: its own, or its pipeline's `unet`."""
+    folder = Path(folder)
+    return folder / "unet" if (folder / "model_index.json").is_file() else folder
+
+
 def read_diffusers(folder: str | Path) -> tuple[UNetConfig, Tensors]:
     """Return network and tensors of a folder that UNet2DModel was saved to.
 
     Raises:
       ValueError: if a file is absent or unreadable, or a field has no counterpart.
     """
-    folder = Path(folder)
+    folder = unet_folder(folder)
     config = folder / "config.json"
     try:
         fields = json.loads(config.read_text())
@@ -80,7 +100,7 @@ def read_diffusers(folder: str | Path) -> tuple[UNetConfig, Tensors]:
     with blame.blaming(config):
         network = infer.diffusers_config(fields)
     tensors, _ = priors.read(folder / "diffusion_pytorch_model.safetensors")
-    return network, tensors
+    return network, {names.since_renamed(name): v for name, v in tensors.items()}
 
 
 def convert(

@@ -103,6 +103,22 @@ def _diffusers_attention(block: str, layer: str, leaf: str) -> tuple[str, ...]:
             return (f"{block}.to_out.0.{leaf}",)
 
 
+_RENAMED = {
+    "query": "to_q",
+    "key": "to_k",
+    "value": "to_v",
+    "proj_attn": "to_out.0",
+}
+"""Parts of an attention before diffusers 0.17 -> since."""
+
+
+def since_renamed(name: str) -> str:
+    """Return a diffusers name as of 0.17, which loads earlier files as well."""
+    block, _, last = name.rpartition(".")
+    above, _, part = block.rpartition(".")
+    return f"{above}.{_RENAMED[part]}.{last}" if part in _RENAMED else name
+
+
 def from_torch(name: str, tensors: Sequence[np.ndarray]) -> np.ndarray:
     """Return our tensor from those that it is made of.
 

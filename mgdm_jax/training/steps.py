@@ -43,7 +43,7 @@ class LossConfig:
     """Static choices of the loss.
 
     Attributes:
-      prediction: "eps" or "v", what the network puts out.
+      prediction: "eps", "v" or "x0", what the network puts out.
       weight: "eps" (plain ε-loss) or "v" (ε-loss / ᾱ_t).
       time_power: t = T u^power with u uniform and stratified over the batch; above 1
         it visits low noise, where reconstructions are decided, more often.

@@ -57,9 +57,12 @@ def drawn(key, shape):
 
 
 @pytest.mark.parametrize("weight", ["eps", "v"])
-@pytest.mark.parametrize("prediction", ["eps", "v"])
+@pytest.mark.parametrize("prediction", ["eps", "v", "x0"])
 def test_loss(prediction, weight, key):
-    """A v-error is an ε-error over √ᾱ, so the weight "v" makes it the plain v-loss."""
+    """A v-error is an ε-error over √ᾱ, so the weight "v" makes it the plain v-loss.
+
+    That of x0 is one over √(ᾱ/(1-ᾱ)).
+    """
     images = normal(key, (4, 3, 5, 2))
     config = steps.LossConfig(prediction, weight, 1.5)
     t, noise = drawn(key, images.shape)
@@ -70,6 +73,9 @@ def test_loss(prediction, weight, key):
     if prediction == "v":
         errors = output - (np.sqrt(level) * noise - np.sqrt(1 - level) * x0)
         factor = np.ones_like(level) if weight == "v" else level
+    elif prediction == "x0":
+        errors = output - x0
+        factor = (1 if weight == "v" else level) / (1 - level)
     else:
         errors = output - noise
         factor = 1 / level if weight == "v" else np.ones_like(level)
