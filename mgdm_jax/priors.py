@@ -81,11 +81,18 @@ def save(
     """Write weights, as `dtype`, and the facts, whole or not at all.
 
     Raises:
+      ValueError: if a weight is not finite, or too large for the dtype.
       OSError: if the file cannot be written.
     """
-    tensors = {
-        name: np.asarray(value, dtype) for name, value in flatten(params).items()
-    }
+    with np.errstate(over="ignore"):
+        tensors = {
+            name: np.asarray(value, dtype) for name, value in flatten(params).items()
+        }
+    for name, value in tensors.items():
+        if not np.isfinite(value).all():
+            raise ValueError(
+                f"tensor {name} is not finite as {value.dtype}; {path} is not written."
+            )
     metadata = {"mgdm_jax": json.dumps(dataclasses.asdict(spec))}
     with aside.replacing(Path(path)) as part:
         try:
@@ -251,20 +258,6 @@ def _tensor(file: Any, name: str, path: Path) -> np.ndarray:
             f"{path}: tensor {name} is of {kind}; save it as float32 or float16."
         )
     return file.get_tensor(name)
-
-
-def transfer(source: Params, target: Params) -> Params:
-    """Return `target` with every tensor that `source` has in the same shape.
-
-    A magnitude prior so starts a complex one: only its first and last layer differ.
-    """
-    donor = flatten(source)
-
-    def pick(name: str, value: np.ndarray) -> np.ndarray:
-        given = donor.get(name)
-        return value if given is None or given.shape != value.shape else given
-
-    return unflatten({k: pick(k, v) for k, v in flatten(target).items()})
 
 
 def flatten(tree: dict, prefix: str = "") -> dict[str, np.ndarray]:

@@ -41,6 +41,7 @@ from mgdm_jax.training import (
     objectives,
     sources,
     specs,
+    starting,
     steps,
     unconditional,
 )
@@ -70,13 +71,19 @@ class Run:
         return devices.joined(self.mesh, self.spec.scale * part + self.spec.offset)
 
 
-def build(config: Config, on: Sequence[Any] | None = None) -> Run:
+def build(
+    config: Config,
+    on: Sequence[Any] | None = None,
+    begun: priors.PriorSpec | None = None,
+) -> Run:
     """Make network, optimiser, state and compiled functions from a config.
 
     Args:
       config: see `defaults.prior_training`.
       on: devices to train on; by default all, of all processes. Each holds the whole
         state.
+      begun: facts of a training that is to go on from a checkpoint; its donor has then
+        given what it had to give, and may be gone.
 
     Raises:
       ValueError: if the batch cannot be split over the devices, or processes have more
@@ -97,10 +104,8 @@ def build(config: Config, on: Sequence[Any] | None = None) -> Run:
     init_key, run_key = jax.random.split(jax.random.key(config.train.seed))
     apply = unet.make_apply(network)
     params = unet.initialise(network, init_key)
-    donor = specs.donor(config)
-    if donor:
-        logging.info("starting from the weights of prior %s", donor)
-        params = priors.transfer(priors.load(donor)[1], params)
+    if (donor := specs.donor(config)) and not begun:
+        params = starting.from_donor(donor, config, params)
     train = config.train
     tx = steps.optimiser(
         train.learning_rate, train.warmup_steps, train.n_steps, train.decay_share
@@ -110,7 +115,7 @@ def build(config: Config, on: Sequence[Any] | None = None) -> Run:
     whole = devices.whole(mesh)
     begin = jax.jit(lambda p: steps.init_state(p, tx, run_key), out_shardings=whole)
     return Run(
-        spec=specs.make(config),
+        spec=begun or specs.make(config),
         config=config,
         train_step=jax.jit(step, donate_argnums=0, out_shardings=whole),
         evaluate=jax.jit(objective.evaluate, out_shardings=whole),
@@ -150,19 +155,18 @@ def train(
             "start all with the same flags, in a --workdir that all can reach."
         )
     continuing.check(workdir, config)
-    if newest >= config.train.n_steps:
+    begun = priors.load(prior)[0] if newest and prior.is_file() else None
+    if begun and newest >= config.train.n_steps:
         return prior
-    source = sources.make_source(config)
-    followed = sources.monitored(config)
-    run = build(config)
+    source, followed = sources.make_source(config), sources.monitored(config)
+    run = build(config, begun=begun)
     dataset = pipelines.training_dataset(
         source,
         batch_size=config.train.batch_size,
         process=processes.index(),
         n_processes=processes.count(),
     )
-    batches = iter(dataset)
-    monitored = {name: run.place(images) for name, images in followed.items()}
+    batches, monitored = iter(dataset), {k: run.place(v) for k, v in followed.items()}
     workdir.mkdir(parents=True, exist_ok=True)
     saves = checkpoints.Checkpoints(workdir / "checkpoints")
     try:
@@ -172,6 +176,8 @@ def train(
         if processes.leads():
             fingerprints.keep(workdir / continuing.CONFIG, config)
             log.forget_after(workdir / "metrics.csv", int(state.step))
+            if int(state.step) >= config.train.n_steps:
+                _keep(run, state, prior)
         _loop(run, state, batches, monitored, saves, workdir, to)
     finally:
         saves.close()
@@ -187,7 +193,7 @@ def _loop(
     workdir: Path,
     to: console.Console,
 ) -> None:
-    train, spec, leads = run.config.train, run.spec, processes.leads()
+    train, leads = run.config.train, processes.leads()
     losses, started = [], time.monotonic()
     count = to.progress(train.n_steps, "step", done=int(state.step), every=30)
     for step in range(int(state.step) + 1, train.n_steps + 1):
@@ -198,6 +204,7 @@ def _loop(
             row = {"step": step, "loss": float(np.mean(jax.device_get(losses)))}
             row["seconds"] = round(time.monotonic() - started, 1)
             losses = []
+            log.check_finite(row)
             if step % train.validate_every == 0 or step == train.n_steps:
                 row |= _validate(run, state, monitored)
             if leads:
@@ -208,11 +215,15 @@ def _loop(
         if step % train.save_every == 0 or step == train.n_steps:
             # First, for where a checkpoint says that all is done, it must be there.
             if leads:
-                facts = spec.training | {"steps": step}
-                facts = dataclasses.replace(spec, training=facts)
-                priors.save(workdir / "prior.safetensors", facts, state.ema_params)
+                _keep(run, state, workdir / "prior.safetensors")
             saves.save(state, batches)
     count.bar.close()
+
+
+def _keep(run: Run, state: steps.TrainState, path: Path) -> None:
+    """Write the averaged weights with their facts."""
+    facts = run.spec.training | {"steps": int(state.step)}
+    priors.save(path, dataclasses.replace(run.spec, training=facts), state.ema_params)
 
 
 def _draw(run: Run, state: steps.TrainState, path: Path) -> None:

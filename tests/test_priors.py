@@ -181,18 +181,12 @@ def test_weights_that_are_not_the_network_s_are_refused(change, message, tmp_pat
     assert str(caught.value).startswith(path) and "\n" not in str(caught.value)
 
 
-def test_transfer_takes_equal_shapes_only():
-    """A magnitude prior starts a complex one, whose first and last layers differ."""
-    target = jax.tree.map(lambda v: v + 1, tree())
-    target["blocks"][0]["kernel"] = np.full((3, 1), 7.0, np.float32)
-    target["new"] = np.full(2, 8.0, np.float32)
-    source = tree() | {"gone": np.zeros(4, np.float32)}
-    got = priors.transfer(source, target)
-    want = tree() | {"new": target["new"]}
-    want["blocks"][0] = target["blocks"][0]
-    assert jax.tree.structure(got) == jax.tree.structure(target)
-    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
-        np.testing.assert_array_equal(a, b)
+@pytest.mark.parametrize("worst", [np.nan, np.inf, 1e5])
+def test_weights_that_half_precision_does_not_hold_are_not_written(worst, tmp_path):
+    params = tree() | {"w": np.array([1.0, worst], np.float32)}
+    with pytest.raises(ValueError, match="tensor w is not finite as float16"):
+        priors.save(tmp_path / "p.safetensors", tiny.spec(), params)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_its_network_is_built_once_and_its_weights_compile_nothing(tmp_path, caplog):

@@ -1,6 +1,7 @@
 """A training that is killed and started again ends in the very same bits."""
 
 import csv
+import dataclasses
 import os
 import signal
 import subprocess
@@ -199,6 +200,54 @@ def test_a_prior_remembers_whom_its_donor_met(tmp_path):
     spec = specs.make(config)
     assert spec.training["subjects"] == "itk_mprage"
     assert priors.met(spec) == ["itk_mprage", "mni152", "s1"]
+
+
+@pytest.mark.usefixtures("compile_quickly")
+def test_a_training_goes_on_without_its_donor(tmp_path, monkeypatch):
+    """What it took from there lies in its checkpoints and its prior."""
+    monkeypatch.setattr(steps, "LEVELS", (250,))
+    config = tiny_config()
+    facts = dataclasses.replace(
+        specs.make(config), training={"subjects": "s1"}, name="donor"
+    )
+    weights = train.build(config).state.params
+    donor = tmp_path / "donor.safetensors"
+    priors.save(donor, facts, jax.device_get(weights))
+    config.init, config.train.n_steps = str(donor), 2
+    out = tmp_path / "out"
+    path = train_to_the_end(config, out)
+    donor.unlink()
+    config.train.n_steps = 3
+    train_to_the_end(config, out)
+    spec, _ = priors.load(path)
+    assert spec.training == {
+        "subjects": "mni152",
+        "met": "mni152,s1",
+        "started_from": str(donor),
+        "steps": 3,
+    }
+    # Where it is gone it is written anew, from the checkpoint and the donor's facts.
+    path.unlink()
+    with pytest.raises(ValueError, match="no prior"):
+        train_to_the_end(config, out)
+    priors.save(donor, facts, jax.device_get(weights))
+    assert priors.load(train_to_the_end(config, out))[0] == spec
+
+
+@pytest.mark.usefixtures("compile_quickly")
+def test_a_training_that_diverges_keeps_its_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(steps, "LEVELS", (250,))
+    config = tiny_config()
+    config.train.learning_rate, config.train.n_steps = 1e-3, 2
+    path = train_to_the_end(config, tmp_path)
+    before = path.read_bytes()
+    config.train.n_steps = 6
+    place = train.Run.join
+    monkeypatch.setattr(train.Run, "join", lambda run, part: place(run, part * np.nan))
+    with pytest.raises(ValueError, match="the loss is not finite by step 3"):
+        train_to_the_end(config, tmp_path)
+    assert path.read_bytes() == before
+    assert checkpoints.newest_step(tmp_path / "checkpoints") == 2
 
 
 def read_rows(path):

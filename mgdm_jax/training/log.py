@@ -1,6 +1,7 @@
 """The table of a training's losses, `metrics.csv`, of which no row is lost or twice."""
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,20 @@ def append(path: Path, row: Mapping[str, Any], columns: Sequence[str]) -> None:
         if new:
             writer.writeheader()
         writer.writerow(row)
+
+
+def check_finite(row: Mapping[str, Any]) -> None:
+    """Stop a training that has diverged, before its checkpoints are replaced.
+
+    Raises:
+      ValueError: if the row's loss is not finite.
+    """
+    if not math.isfinite(row["loss"]):
+        raise ValueError(
+            f"the loss is not finite by step {row['step']}; the checkpoint before it "
+            "is kept. Look for images that are not finite, or begin with its weights, "
+            "--config.init, and a smaller train.learning_rate in another --workdir."
+        )
 
 
 def forget_after(path: Path, step: int) -> None:

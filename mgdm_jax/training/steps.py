@@ -100,16 +100,17 @@ def optimiser(
 ) -> optax.GradientTransformation:
     """Return Adam with clipping; warm-up, plateau, then a linear decay to zero.
 
-    The plateau lets a run be prolonged: only the last `decay_share` is spent cooling.
+    The plateau lets a run be prolonged: only the last `decay_share` is spent cooling,
+    or what of it the warm-up leaves.
     """
-    decay_steps = max(int(decay_share * n_steps), 1)
+    cooling = max(n_steps - max(int(decay_share * n_steps), 1), warmup_steps)
     schedule = optax.join_schedules(
         [
             optax.linear_schedule(0.0, peak_lr, warmup_steps),
             optax.constant_schedule(peak_lr),
-            optax.linear_schedule(peak_lr, 0.0, decay_steps),
+            optax.linear_schedule(peak_lr, 0.0, max(n_steps - cooling, 1)),
         ],
-        [warmup_steps, n_steps - decay_steps],
+        [warmup_steps, cooling],
     )
     return optax.chain(
         optax.clip_by_global_norm(1.0), optax.adam(schedule, b1=0.9, b2=0.99)

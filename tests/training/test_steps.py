@@ -135,6 +135,24 @@ def test_learning_rate_warms_up_stays_and_cools():
     np.testing.assert_allclose(rates, want, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("n_steps", "share", "want"),
+    [
+        (5, 1.0, [0, 0.025, 0.05, 0.075, 0.1, 0]),
+        (8, 0.9, [0, 0.025, 0.05, 0.075, 0.1, 0.075, 0.05, 0.025, 0]),
+        (3, 0.5, [0, 0.025, 0.05]),
+    ],
+)
+def test_the_warm_up_is_whole_however_long_it_cools(n_steps, share, want):
+    tx = optimiser(0.1, warmup_steps=4, n_steps=n_steps, decay_share=share)
+    params = {"w": jnp.zeros(1)}
+    state, rates = tx.init(params), []
+    for _ in want:
+        change, state = tx.update({"w": jnp.ones(1)}, state, params)
+        rates.append(-float(change["w"][0]))
+    np.testing.assert_allclose(rates, want, rtol=1e-3, atol=1e-6)
+
+
 def test_gradients_are_clipped_by_their_global_norm():
     """Adam forgets scale, but not between steps: a burst must not linger."""
     tx = optimiser(0.1, warmup_steps=0, n_steps=10, decay_share=0.1)
