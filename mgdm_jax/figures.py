@@ -93,7 +93,8 @@ def maps(stacks: Mapping[str, np.ndarray], *, most: int = 4) -> figure.Figure:
     grid = fig.subplots(len(shown), len(columns), squeeze=False)
     for axes_column, (name, stack) in zip(grid.T, columns.items(), strict=True):
         is_image = name in ("mean", "baseline")
-        window = FULL_WINDOW if is_image else (0.0, float(stack[shown].max()))
+        top = np.max(stack[shown], where=np.isfinite(stack[shown]), initial=0.0)
+        window = FULL_WINDOW if is_image else (0.0, float(top))
         cmap = "gray" if is_image else "inferno"
         for ax, index in zip(axes_column, shown, strict=True):
             drawn = _show(ax, stack[index], name, window, cmap)

@@ -25,7 +25,7 @@ class Posterior(NamedTuple):
     Attributes:
       mean: [n, …image].
       std: [n, h, w] standard deviation of each pixel (of k samples, by k - 1), of
-        complex images that of the distance from the mean; zero for one sample.
+        complex images that of the distance from the mean; NaN of fewer than two.
       null_space: [n, h, w] magnitude of (I - A†A) mean: what the measurements say
         nothing about and the prior alone put there.
       samples: [k, n, …image].
@@ -118,7 +118,8 @@ def mean_and_std(runs: Sequence[Reconstruction]) -> tuple[np.ndarray, np.ndarray
     used = ~diverged.reshape(diverged.shape + (1,) * (samples.ndim - 2))
     count = np.maximum(used.sum(0), 1)
     mean = (samples * used).sum(0) / count
-    variance = ((samples - mean) ** 2 * used).sum(0) / np.maximum(count - 1, 1)
+    squares = ((samples - mean) ** 2 * used).sum(0)
+    variance = np.where(count > 1, squares / np.maximum(count - 1, 1), np.nan)
     return mean, _magnitude(np.sqrt(variance), mean.ndim)
 
 

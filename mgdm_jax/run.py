@@ -19,9 +19,12 @@ Configurations without a file's name are in the package, see `packaged`; of `--q
 and of events in JSON see `console`.
 """
 
+import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
 from absl import flags
@@ -78,7 +81,7 @@ def run(
         args = (keys, sampler, prior, measurements, guidance, stride)
         return reconstruction.by_batch(*args), reconstruction.batches(len(keys), stride)
 
-    parts.check(workdir, facts)
+    _check_alike(workdir, facts)
     if not processes.leads():
         resumable.contribute(work, workdir)
         return {}
@@ -110,6 +113,16 @@ def _check_folder(workdir: Path) -> None:
         )
     aside.check_inside(workdir)
     parts.check_nobody(workdir)
+
+
+def _check_alike(workdir: Path, facts: Mapping[str, Any]) -> None:
+    """Refuse parts of another run, and processes that would mix theirs."""
+    parts.check(workdir, facts)
+    if not processes.agree(json.dumps(facts, sort_keys=True)):
+        raise ValueError(
+            "the processes differ in their settings, weights, measurements or "
+            "versions; start all of them alike."
+        )
 
 
 def _write(

@@ -41,7 +41,8 @@ def run(sweep: Sweep) -> list[Row]:
     with locks.present(sweep.workdir / ".lock") as presence:
         if not (presence.alone or is_bayesian):
             raise ValueError(f"another process is sweeping in {sweep.workdir}.")
-        files.begin(sweep.workdir, sweep.config, sweep.inputs)
+        with locks.turn(sweep.turn):
+            files.begin(sweep.workdir, sweep.config, sweep.inputs)
         if is_bayesian:
             _evaluate_proposed(sweep, presence)
         else:
@@ -115,7 +116,8 @@ def _collect(sweep: Sweep, studies: Sequence[bayesian.Study]) -> int:
 def _conclude(sweep: Sweep, rows: list[Row]) -> None:
     """Write the best configuration and the figures of what varied."""
     folder, config = sweep.workdir, sweep.config
-    files.write_best(folder, config, tables.best(rows), sweep.notes)
+    best = tables.best(rows, config.sweep.criterion)
+    files.write_best(folder, config, best, sweep.notes)
     columns = {
         name: np.array(column)
         for name, column in zip(Row._fields, zip(*rows, strict=True), strict=True)

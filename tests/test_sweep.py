@@ -215,8 +215,13 @@ def test_warnings_name_the_split_and_what_the_prior_has_met(config, tmp_path, pr
     spec.training["met"] = "itk_mprage"
     config.prior.path = str(tmp_path / "met.safetensors")
     priors.save(config.prior.path, spec, params)
-    notes = setup.make(config, tmp_path / "out").notes
-    assert "was trained on itk_mprage" in notes[1] and len(notes) == 2
+    for criterion in ("psnr", "held_out"):
+        config.sweep.criterion = criterion
+        notes = setup.make(config, tmp_path / "out").notes
+        assert "was trained on itk_mprage" in notes[1] and len(notes) == 2
+    config.data.split, config.data.subject = "test", "colin27"
+    (note,) = setup.make(config, tmp_path / "out").notes
+    assert note.endswith("by held_out: no reference was looked at")
 
 
 def test_the_readme_s_command_and_run_on_its_best(prior, tmp_path):
@@ -228,7 +233,7 @@ def test_the_readme_s_command_and_run_on_its_best(prior, tmp_path):
     assert done.code == 0, done.err
     assert "candidate/s" in done.err or "s/candidate" in done.err
     table = tmp_path / "runs" / "sweep" / "sweep.csv"
-    best = tables.best(tables.read(table))
+    best = tables.best(tables.read(table), "psnr")
     words = ["--config=runs/sweep/best.py", "--workdir=run"]
     done = command_server.run("run", *words, cwd=tmp_path)
     assert done.code == 0, done.err
@@ -266,7 +271,7 @@ def test_a_killed_study_goes_on_as_if_nothing_had_been(
     assert len(set(counted)) == 13
     first, second = (tmp_path / x / "sweep.csv" for x in ("whole", "killed"))
     assert first.read_bytes() == second.read_bytes()
-    best = tables.best(whole)
+    best = tables.best(whole, "psnr")
     assert best.zeta == pytest.approx(0.3, rel=0.5) and best.rho < 0.1
 
 

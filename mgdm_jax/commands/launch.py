@@ -25,15 +25,15 @@ def one_line_errors() -> Iterator[None]:
     """Turn bad input, or a file that cannot be used, into one line and exit code 2.
 
     An interruption is a line as well, with its own words if it has any, and exit code
-    130 as shells have it. With
-    `--debug` there is a traceback in the place of the line.
+    130 as shells have it. With `--debug` there is a traceback in the place of the line.
     """
     try:
         yield
     except KeyboardInterrupt as interruption:
         what_now = f"; {interruption}" if interruption.args else ""
         sys.stderr.write(f"interrupted{what_now}\n")
-        _leave(130)
+        # XLA goes on with what it has begun; Python's end beneath it is a crash.
+        _leave(130, at_once="jax" in sys.modules)
     except (ValueError, OSError) as error:
         _complain(error)
 
@@ -184,13 +184,13 @@ def _complain(error: Exception) -> None:
     _leave(2)
 
 
-def _leave(code: int) -> NoReturn:
+def _leave(code: int, *, at_once: bool = False) -> NoReturn:
     """End; of several processes at once, for the others may never come to the end.
 
     `sys.exit` would let JAX wait for them, and they for this one: five minutes.
     """
     jax = sys.modules.get("jax")
-    if jax is not None and jax.distributed.is_initialized():
+    if at_once or (jax is not None and jax.distributed.is_initialized()):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

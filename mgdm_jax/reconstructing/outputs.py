@@ -197,7 +197,8 @@ def write(
                 np.save(part, mean)
             case ".png":
                 maps = {"baseline": found.baseline, "mean": found.mean}
-                maps |= {"std": found.std, "null space": found.null_space}
+                maps |= {"std": found.std} if len(found.samples) > 1 else {}
+                maps |= {"null space": found.null_space}
                 figures.maps(maps).savefig(part, dpi=110)
             case ".nii" | ".nii.gz":
                 nifti_files.write(part, magnitude, plan.grid, about)
@@ -222,13 +223,14 @@ def _write_h5(
 
     stacks = {
         "reconstruction": _images(found.mean, scan, units),
-        "std": spread(found.std),
         "null_space": spread(found.null_space),
         "baseline": _images(found.baseline, scan, units),
         "samples": np.stack([_images(x, scan, units) for x in found.samples]),
         "data_residual": found.data_residual,
         "diverged": found.diverged,
     }
+    if len(found.samples) > 1:
+        stacks["std"] = spread(found.std)
     hdf5.write(path, stacks, {"units": units})
 
 

@@ -50,6 +50,29 @@ def make(criterion: str, sampler: Sampler) -> MeritFn:
             return _psnr
 
 
+def is_broken(
+    criterion: str, scores: metrics.Scores, data_residual: Array, merit: Array
+) -> Array:
+    """Return whether an image is further from what judges it than a blank one is.
+
+    From the reference, or the measurements that were held out, else from the given:
+    finite as it is where x0_hat is clipped, it has diverged.
+
+    Args:
+      criterion: one of `CRITERIA`.
+      scores: NMSE is NaN without a reference.
+      data_residual: of the measurements that the sampler saw, a blank image's is 1.
+      merit: of `make`.
+    """
+    match criterion:
+        case "psnr":
+            return scores.nmse > 1
+        case "held_out":
+            return merit < -1
+        case _:
+            return data_residual > 1
+
+
 def _psnr(key, params, problem, held, reference, guidance, image) -> Array:
     del key, params, problem, held, guidance
     return metrics.psnr(reference, image)

@@ -22,9 +22,9 @@ class Outcome(NamedTuple):
       scores: under `metrics.CONVENTION`, diverged images blank as `run` writes them;
         NaN where there are no references.
       data_residual: ‖y - A x‖ / ‖y‖.
-      diverged: bool.
+      diverged: not finite, or `criteria.is_broken`.
       merit: what the criterion wants much of, see `criteria`; without references the
-        least for a diverged image.
+        least for an image that is not finite.
     """
 
     scores: metrics.Scores
@@ -174,6 +174,7 @@ def compiled(
         if criterion != criteria.REFERENCE:  # by which a blank image has its own
             merit = jnp.where(diverged, -jnp.inf, merit)
         scores = metrics.score(reference, image)
+        diverged |= criteria.is_broken(criterion, scores, residual, merit)
         return Outcome(scores, residual, diverged, merit)
 
     held_axes = None if held_out is None else held_out.axes

@@ -40,11 +40,11 @@ def heat_map(columns: Columns, x: str, y: str, note: str = "") -> figure.Figure:
     fig, grid = _subplots(len(measures), note)
     xs, ys = np.unique(columns[x]), np.unique(columns[y])
     for ax, (measure, title) in zip(grid, measures.items(), strict=True):
-        cells = _best_cells(columns, x, y, measure)
-        if np.isnan(cells).any():
-            drawn = _points(ax, columns, x, y, measure)
-        else:
+        cells, is_grid = _best_cells(columns, x, y, measure)
+        if is_grid:
             drawn, title = _cells(ax, cells, xs, ys), f"{title}, best over the rest"
+        else:
+            drawn = _points(ax, columns, x, y, measure)
         ax.set(title=title, xlabel=SYMBOLS[x], ylabel=SYMBOLS[y])
         fig.colorbar(drawn, ax=ax)
     return fig
@@ -70,7 +70,8 @@ def sensitivity(columns: Columns, name: str, note: str = "") -> figure.Figure:
         ax.plot(columns[name], columns[measure], ".", color="0.6", label="candidates")
         values = np.unique(columns[name])
         if len(values) < len(columns[name]):
-            best = [columns[measure][columns[name] == v].max() for v in values]
+            each = (columns[measure][columns[name] == v] for v in values)
+            best = [np.fmax.reduce(candidates) for candidates in each]
             ax.plot(values, best, "o-", label="best over the rest")
         if beside.sum() > 1:
             order = np.argsort(columns[name][beside])
@@ -90,7 +91,7 @@ def _measured(columns: Columns) -> dict[str, str]:
     return {
         name: title
         for name, title in MEASURES.items()
-        if name not in repeated and not np.isnan(columns[name]).all()
+        if name not in repeated and np.isfinite(columns[name]).any()
     }
 
 
@@ -100,27 +101,38 @@ def _subplots(n: int, note: str) -> tuple[figure.Figure, np.ndarray]:
     return fig, fig.subplots(1, n, squeeze=False)[0]
 
 
-def _best_cells(columns: Columns, x: str, y: str, measure: str) -> np.ndarray:
-    """Return [y, x] the largest value of each pair, NaN where there is no row."""
+def _best_cells(
+    columns: Columns, x: str, y: str, measure: str
+) -> tuple[np.ndarray, bool]:
+    """Return [y, x] the largest value of each pair, and whether all have a row.
+
+    It is NaN where no row of the pair is finite: there all diverged.
+    """
     xs, column = np.unique(columns[x], return_inverse=True)
     ys, row = np.unique(columns[y], return_inverse=True)
-    cells = np.full((len(ys), len(xs)), -np.inf)
-    np.maximum.at(cells, (row, column), columns[measure])
-    return np.where(np.isneginf(cells), np.nan, cells)
+    cells = np.full((len(ys), len(xs)), np.nan)
+    np.fmax.at(cells, (row, column), _finite(columns[measure]))
+    return cells, len(set(zip(row, column, strict=True))) == cells.size
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """Return the values, NaN for those that are infinite."""
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _cells(ax: axes.Axes, cells: np.ndarray, xs: np.ndarray, ys: np.ndarray):
-    """Draw a grid, evenly spaced whatever its values; return the artist."""
+    """Draw a grid, evenly spaced whatever its values, grey where there is none."""
+    ax.set_facecolor("0.7")
     drawn = ax.imshow(cells, "viridis", origin="lower", aspect="auto")
     ax.set_xticks(range(len(xs)), [f"{v:.4g}" for v in xs])
     ax.set_yticks(range(len(ys)), [f"{v:.4g}" for v in ys])
     if cells.size <= MOST_LABELLED:
-        middle = (cells.min() + cells.max()) / 2
+        middle = (np.nanmin(cells) + np.nanmax(cells)) / 2
         for (row, column), value in np.ndenumerate(cells):
             ax.text(
                 column,
                 row,
-                f"{value:.4g}",
+                "diverged" if np.isnan(value) else f"{value:.4g}",
                 ha="center",
                 va="center",
                 size="small",
@@ -131,11 +143,15 @@ def _cells(ax: axes.Axes, cells: np.ndarray, xs: np.ndarray, ys: np.ndarray):
 
 def _points(ax: axes.Axes, columns: Columns, x: str, y: str, measure: str):
     """Draw candidates that form no grid, the best on top; return the artist."""
-    order = np.argsort(columns[measure])
+    # NaN, which sorts last, is first when turned around.
+    order = np.argsort(-_finite(columns[measure]))[::-1]
     xs, ys, values = (columns[k][order] for k in (x, y, measure))
+    values = _finite(values)
     for axis, least in (("x", xs.min()), ("y", ys.min())):
         if least > 0:
             _logarithmic(ax, axis)
+    gone = np.isnan(values)
+    ax.plot(xs[gone], ys[gone], "x", color="0.5")  # diverged
     drawn = ax.scatter(xs, ys, 30, values, cmap="viridis")
     ax.plot(xs[-1], ys[-1], "o", mec="red", mfc="none", ms=11)
     return drawn

@@ -23,6 +23,9 @@ MAY_CHANGE = (
 )
 """Settings that a sweep may go on with others of."""
 
+VERSIONS = ("mgdm-jax", "jax", "jaxlib")
+"""Packages of which rows of others do not belong into one table."""
+
 VALIDATION = {"brain": "itk_mprage", "chest": "lung1"}
 """Subjects of the embedded sample to choose numbers on."""
 
@@ -64,17 +67,37 @@ def check_inputs(
     if config.data.path and not prepared.is_prepared(config.data.path):
         data = measurements.given()
     found = fingerprints.digest((*jax.tree.leaves(prior.params), *data))
+    _check_environment(workdir, found)
+    return found
+
+
+def _check_environment(workdir: Path, inputs: str) -> None:
+    """Refuse a folder that was begun with other weights, images or versions."""
     before = fingerprints.read(workdir / "environment.json")
-    if before is not None and before.get("inputs") != found:
+    if before is None:
+        return
+    if before.get("inputs") != inputs:
         raise ValueError(
             f"the prior or the images are not those that {workdir} was begun with; "
             "give another --workdir."
         )
-    return found
+    now = environment.facts()
+    for name in VERSIONS:
+        if before.get(name) != now[name]:
+            raise ValueError(
+                f"{workdir} was begun with {name} {before.get(name)}, this is "
+                f"{now[name]}; give another --workdir, or go on with that."
+            )
 
 
 def begin(workdir: Path, config: Config, inputs: str) -> None:
-    """Write config.json and environment.json, the latter of the first start."""
+    """Write config.json and environment.json, the latter of the first start.
+
+    Raises:
+      ValueError: if another process has begun another sweep meanwhile.
+    """
+    check(workdir, config)
+    _check_environment(workdir, inputs)
     fingerprints.keep(workdir / CONFIG, config)
     if not (workdir / "environment.json").exists():
         facts = environment.facts() | {"inputs": inputs}
@@ -85,13 +108,14 @@ def provenance(config: Config, measurements: Measurements) -> list[str]:
     """Return what the numbers were chosen on, and warnings where they should not be."""
     data, n = config.data, len(measurements)
     lines = [f"chosen on {measurements.facts['data']}, {n} images"]
-    if config.sweep.criterion != criteria.REFERENCE:
+    looked = config.sweep.criterion == criteria.REFERENCE
+    if not looked:
         lines[0] += f", by {config.sweep.criterion}: no reference was looked at"
-        return lines
     if data.path and not prepared.is_prepared(data.path):
-        lines[0] += "; whether of test subjects, the file does not say"
+        if looked:
+            lines[0] += "; whether of test subjects, the file does not say"
         return lines
-    if data.split == "test":
+    if looked and data.split == "test":
         instead = "--config.data.split=validation"
         if not data.path:
             subject = VALIDATION[data.modality]

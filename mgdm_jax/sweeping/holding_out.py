@@ -105,9 +105,9 @@ def _views(
 def held_samples(mask: np.ndarray, *, is_real: bool) -> np.ndarray:
     """Return 1 where a sample is held out [h, w], corner order.
 
-    Whole columns where the mask is of whole columns, else samples; drawn once and for
-    all from those outside the centre that is sampled without a gap: what surrounds the
-    gaps tells how well gaps are filled.
+    Whole lines where the mask is of lines, across the axis that is sampled less, else
+    samples; drawn once and for all from those outside the centre that is sampled
+    without a gap: what surrounds the gaps tells how well gaps are filled.
 
     Args:
       mask: [h, w], 1 where sampled, corner order.
@@ -117,39 +117,54 @@ def held_samples(mask: np.ndarray, *, is_real: bool) -> np.ndarray:
     Raises:
       ValueError: if there are fewer than two lines outside the centre.
     """
-    outside = fourier.centred_to_corner_mask(_without_centre(mask))
-    outside = np.asarray(outside) > 0
-    by_column = bool((mask == mask[:1]).all())
-    candidates = np.flatnonzero(outside[0] if by_column else outside)
+    sampled = mask > 0
+    rows, columns = np.any(sampled, axis=1), np.any(sampled, axis=0)
+    if sampled.sum() < rows.sum() * columns.sum():
+        pattern = sampled
+    elif columns.mean() <= rows.mean():
+        pattern = columns[None, :]
+    else:
+        pattern = rows[:, None]
+    return (mask * _drawn(pattern, is_real=is_real)).astype(np.float32)
+
+
+def _drawn(pattern: np.ndarray, *, is_real: bool) -> np.ndarray:
+    """Return which of the lines, or samples, outside the centre are held out."""
+    outside = fourier.centred_to_corner_mask(_without_centre(pattern)) > 0
+    candidates = np.flatnonzero(outside)
     if len(candidates) < 2:
         raise ValueError(
             f"{len(candidates)} lines outside the centre of k-space are too few to "
             "hold any out; take --config.sweep.criterion=psnr."
         )
-    n = max(1, round(SHARE * len(candidates)))
-    chosen = np.random.default_rng(0).choice(candidates, n, replace=False)
-    held = np.zeros(mask.shape, bool)
-    if by_column:
-        held[:, chosen] = True
-    else:
-        held.flat[chosen] = True
+    n, rng = max(1, round(SHARE * len(candidates))), np.random.default_rng(0)
+    held = np.zeros(pattern.shape, bool)
     if is_real:
-        held |= masks.mirrored(held)
-    return (held & outside).astype(np.float32)
+        held.flat[_with_mirrors(outside, rng.permutation(candidates), n)] = True
+        return (held | masks.mirrored(held)) & outside
+    held.flat[rng.choice(candidates, n, replace=False)] = True
+    return held
 
 
-def _without_centre(mask: np.ndarray) -> np.ndarray:
-    """Return the mask, centred, without its largest full square about DC, or band."""
-    centred = fourier.corner_to_centred_mask(mask).copy()
-    by_column = bool((centred == centred[:1]).all())
-    h, w = (n // 2 for n in centred.shape)
+def _with_mirrors(outside: np.ndarray, order: np.ndarray, n: int) -> np.ndarray:
+    """Return the first of an order of which as many as n, or one, go with mirrors."""
+    mirror = masks.mirrored(np.arange(outside.size).reshape(outside.shape)).ravel()
+    _, first = np.unique(np.minimum(order, mirror[order]), return_index=True)
+    order = order[np.sort(first)]
+    size = 1 + (outside.flat[mirror[order]] & (mirror[order] != order))
+    return order[np.cumsum(size) <= max(n, size[0])]
 
-    def about_dc(reach: int) -> tuple[slice, slice]:
-        rows = slice(None) if by_column else slice(h - reach, h + reach + 1)
-        return rows, slice(w - reach, w + reach + 1)
 
-    reach = 0
-    while reach < min(h, w) and centred[about_dc(reach)].all():
+def _without_centre(pattern: np.ndarray) -> np.ndarray:
+    """Return the pattern, centred, without its largest full square or band about DC."""
+    centred = np.asarray(fourier.corner_to_centred_mask(pattern)).copy()
+
+    def about_dc(reach: int) -> tuple[slice, ...]:
+        middles = [n // 2 for n in centred.shape]
+        return tuple(slice(max(0, m - reach), m + reach + 1) for m in middles)
+
+    reach, most = 0, min(n // 2 for n in centred.shape if n > 1)
+    while reach < most and centred[about_dc(reach)].all():
         reach += 1
     if reach:
         centred[about_dc(reach - 1)] = 0

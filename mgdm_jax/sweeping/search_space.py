@@ -54,7 +54,7 @@ def read(config: Config) -> Space:
         )
     fixed = hyperparameters.numbers(_at_first(config, given))
     return Space(
-        n_steps=_distinct(sweep.n_steps) or (config.sampler.n_steps,),
+        n_steps=_distinct(map(int, sweep.n_steps)) or (config.sampler.n_steps,),
         values={
             name: _distinct(map(float, given.get(name, (value,))))
             for name, value in fixed.items()

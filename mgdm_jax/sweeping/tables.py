@@ -113,9 +113,26 @@ def read(path: Path) -> list[Row]:
     ]
 
 
-def best(rows: Sequence[Row]) -> Row:
-    """Return the row of the largest merit, the first of equal ones."""
+def best(rows: Sequence[Row], criterion: str) -> Row:
+    """Return the row of the largest merit, the first of equal ones.
+
+    Without a reference nobody sees what a ζ at the cliff does to the next image: there
+    none is taken from the least on at which a candidate of as many steps diverged,
+    unless nothing is left.
+    """
+    if criterion != criteria.REFERENCE:
+        ends = cliffs(rows)
+        rows = [row for row in rows if row.zeta < ends[row.n_steps]] or rows
     return max(rows, key=lambda row: row.merit)
+
+
+def cliffs(rows: Sequence[Row]) -> dict[int, float]:
+    """Return the least ζ at which one diverged of as many steps; infinite of none."""
+    ends = {row.n_steps: np.inf for row in rows}
+    for row in rows:
+        if row.n_diverged:
+            ends[row.n_steps] = min(ends[row.n_steps], row.zeta)
+    return ends
 
 
 def text(rows: Sequence[Row], criterion: str) -> str:
@@ -135,10 +152,16 @@ def text(rows: Sequence[Row], criterion: str) -> str:
             + f"{row.data_residual_mean:>10.1e}"
             + f"{row.merit:>11.4g}" * (criterion != criteria.REFERENCE)
         )
-    return "\n".join(
-        [
-            *lines,
-            f"the best {len(lines) - 1} of {len(rows)}, by {criterion}; "
-            f"convention: {metrics.CONVENTION}",
-        ]
+    lines.append(
+        f"the best {len(lines) - 1} of {len(rows)}, by {criterion}; convention: "
+        f"{metrics.CONVENTION}"
     )
+    beyond = "the best is below that"
+    if criterion == criteria.REFERENCE:
+        beyond = "a best beyond that may diverge on other images"
+    lines += [
+        f"candidates of {n_steps} steps diverged from zeta={zeta:g} on: {beyond}"
+        for n_steps, zeta in cliffs(rows).items()
+        if zeta < np.inf
+    ]
+    return "\n".join(lines)

@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from mgdm_jax import defaults, posterior
+from mgdm_jax import defaults, figures, posterior
 from mgdm_jax.data import geometry, hdf5, resize
 from mgdm_jax.data.geometry import Geometry
 from mgdm_jax.measurements import Measurements
@@ -121,6 +121,20 @@ def test_deviations_have_no_offset(units, gain, offset, tmp_path):
         np.testing.assert_allclose(file["std"], 0.25 * gain)
         np.testing.assert_allclose(file["null_space"], 0.5 * gain)
         assert file.attrs["units"] == (units or "scan")
+
+
+def test_one_sample_has_no_deviation(tmp_path, monkeypatch):
+    """Zeros would say that it is certain."""
+    drawn = []
+    maps = figures.maps
+    monkeypatch.setattr(figures, "maps", lambda x: drawn.extend(x) or maps(x))
+    both, scan = found(grids.values((N, 4, 4)))
+    one = both._replace(samples=both.samples[:1], std=np.full_like(both.std, np.nan))
+    for suffix in (".h5", ".png"):
+        outputs.write(outputs.plan(tmp_path / f"out{suffix}", ct()), one, scan, "mgdm")
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert "null_space" in file and "std" not in file
+    assert drawn == ["baseline", "mean", "null space"]
 
 
 def test_units_can_be_the_scan_s_in_dicom_too(tmp_path):

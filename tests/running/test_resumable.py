@@ -182,6 +182,17 @@ def test_two_processes_give_the_bits_of_one(folder, whole, n_devices):
         check_same(whole, out)
 
 
+def test_processes_of_other_settings_draw_nothing(folder, monkeypatch):
+    """Each has looked at a workdir in which the leader had not begun."""
+    asked = []
+    monkeypatch.setattr(processes, "agree", lambda facts: bool(asked.append(facts)))
+    made = config(folder)
+    with pytest.raises(ValueError, match="the processes differ in their settings"):
+        run.run(made, folder / "differing")
+    assert '"seed"' in asked[0] and '"weights"' in asked[0]
+    assert not (folder / "differing").exists()
+
+
 def test_who_contributes_draws_its_share(tmp_path, monkeypatch):
     """The leader would fill up what is missing, and nobody would see it."""
     monkeypatch.setattr(processes, "index", lambda: 1)

@@ -1,5 +1,6 @@
 """Merits without references: at the truth, against known risks, and in a sweep."""
 
+import dataclasses
 import types
 
 import command_server
@@ -199,7 +200,33 @@ def test_a_diverged_image_is_never_chosen_without_a_reference(scan, folder, crit
     assert np.isfinite(outcome.merit[0]).all() and (outcome.merit[1] == -np.inf).all()
     numbers = [sweeps.Numbers(zeta, 1, 1, 1) for zeta in (1.0, 2.0)]
     rows = tables.rows_of(numbers, 2, 2, outcome, np.ones(2, bool))
-    assert tables.best(rows).zeta == 1.0 and rows[1].merit == -np.inf
+    assert tables.best(rows, criterion).zeta == 1.0 and rows[1].merit == -np.inf
+
+
+@pytest.mark.parametrize("criterion", criteria.CRITERIA)
+def test_an_image_worse_than_a_blank_one_has_diverged(scan, folder, criterion):
+    """Clipped x0_hat keeps it finite."""
+    config = load(ROOT / "mri_brats.py", "smoke")
+    config.data.path, config.prior.path = str(scan), tiny.write_prior(folder)
+    config.task.noise_std = 0.1
+    prior, measured, _ = factory.build(config)
+    measured = dataclasses.replace(measured, reference=np.ones((2, 120, 120), "f4"))
+
+    def sampler(key, params, problem, row):
+        del key, params
+        image = problem.operator.adjoint(problem.measurement)
+        return jnp.where(row.zeta > 1, 1e3 * image, image), None
+
+    evaluate = evaluation.make(
+        jax.random.key(0),
+        *(sampler, prior, measured),
+        n_candidates=2,
+        n_images=2,
+        criterion=criterion,
+        held_out=measured,
+    )
+    outcome = evaluate(Guidance(jnp.array([1.0, 2.0]), *jnp.ones((3, 2))))
+    np.testing.assert_array_equal(outcome.diverged, [[False] * 2, [True] * 2])
 
 
 def test_sure_is_not_for_photons():

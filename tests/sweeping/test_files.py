@@ -1,4 +1,6 @@
-"""Whether a folder is this sweep's."""
+"""Whether a folder is this sweep's, and what is said of what it is chosen on."""
+
+import json
 
 import h5py
 import numpy as np
@@ -32,3 +34,29 @@ def test_a_scan_of_other_measurements_is_refused(tmp_path, rng):
     mask[1::3] = 0
     with pytest.raises(ValueError, match="or the images are not those that"):
         inputs(mask)
+
+
+def test_what_another_process_began_meanwhile_is_not_replaced(tmp_path):
+    """Both looked before there was anything."""
+    first, second = load(ROOT / "mri_brats.py"), load(ROOT / "mri_brats.py")
+    second.guidance.lam = 30.0
+    for config in (first, second):
+        files.check(tmp_path, config)
+    files.begin(tmp_path, first, "inputs")
+    files.begin(tmp_path, first, "inputs")
+    before = (tmp_path / "config.json").read_bytes()
+    with pytest.raises(ValueError, match=r"another sweep: guidance\.lam is 30"):
+        files.begin(tmp_path, second, "inputs")
+    with pytest.raises(ValueError, match="or the images are not those that"):
+        files.begin(tmp_path, first, "others")
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", files.VERSIONS)
+def test_rows_of_other_versions_are_not_added_to(name, tmp_path):
+    config = load(ROOT / "mri_brats.py")
+    files.begin(tmp_path, config, "inputs")
+    path = tmp_path / "environment.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: "0.0.1"}))
+    with pytest.raises(ValueError, match=f"begun with {name} 0.0.1, this is "):
+        files.begin(tmp_path, config, "inputs")

@@ -55,6 +55,34 @@ def test_samples_of_a_mask_without_columns_are_held_out():
     assert not held[:3, :3].any() and not (held * (1 - mask)).any()
 
 
+@pytest.mark.parametrize("size", [(120, 120), (30, 45)])
+@pytest.mark.parametrize("name", ["equispaced", "gaussian2d", "radial"])
+def test_of_real_images_no_more_is_held_out_than_of_complex_ones(name, size):
+    """Mirrors are among the share, not on top of it."""
+    mask = masks.make_mask(name, size, 4, seed=0)
+    mask = np.asarray(fourier.centred_to_corner_mask(mask), np.float32)
+    real, complex_ = (
+        holding_out.held_samples(mask, is_real=is_real) for is_real in (True, False)
+    )
+    lines = size[0] if name == "equispaced" else 1
+    most = max(complex_.sum(), 2 * lines)  # a line and its mirror, at the least
+    assert complex_.sum() - 2 * lines <= real.sum() <= most and real.any()
+    assert not (masks.mirrored(real) * (mask - real)).any()
+
+
+def test_lines_are_whole_along_whatever_they_run():
+    """Phase encoding along rows, and echoes of which a part was read."""
+    mask = columns()
+    held = holding_out.held_samples(mask, is_real=False)
+    rows = holding_out.held_samples(mask.T, is_real=False)
+    np.testing.assert_array_equal(rows, held.T)
+    read = np.arange(SIZE[0]) < 20
+    partial = mask * np.asarray(fourier.centred_to_corner_mask(read[:, None]))
+    np.testing.assert_array_equal(
+        holding_out.held_samples(partial, is_real=False), held * partial
+    )
+
+
 def test_a_centre_alone_holds_nothing_out():
     mask = np.zeros(SIZE, np.float32)
     mask[:, :3] = mask[:, -2:] = 1

@@ -31,6 +31,50 @@ def test_maps_are_the_best_over_the_rest():
     assert not any(ax.images for ax in scattered.axes)
 
 
+def test_a_grid_is_drawn_with_what_diverged():
+    """ζ at the cliff is what one looks for."""
+    rows = [
+        formula(20, zeta, 0.1, rho, 1.0)._replace(
+            merit=-np.inf if zeta > 2 else zeta + rho,
+            ssim_mean=np.nan if zeta > 2 else zeta - rho,
+        )
+        for zeta in (1.0, 2.0, 3.0)
+        for rho in (0.0, 0.1)
+    ]
+    fig = figures.heat_map(columns(rows), "zeta", "rho")
+    shown = [ax for ax in fig.axes if ax.images]
+    assert len(shown) == 3
+    for ax, sign in zip(shown[1:], (-1, 1), strict=True):
+        cells = np.ma.filled(ax.images[0].get_array(), np.nan)
+        np.testing.assert_allclose(
+            cells, [[1, 2, np.nan], [1 + sign * 0.1, 2 + sign * 0.1, np.nan]]
+        )
+        assert [text.get_text() for text in ax.texts].count("diverged") == 2
+    scattered = figures.heat_map(columns(rows[:3] + rows[4:5]), "zeta", "rho")
+    ring = scattered.axes[1].lines[-1]
+    assert ring.get_markeredgecolor() == "red"
+    np.testing.assert_allclose(ring.get_xydata(), [[2.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("criterion", "want"), [("psnr", 3.0), ("held_out", 1.0), ("sure", 1.0)]
+)
+def test_no_zeta_at_the_cliff_is_taken_unseen(criterion, want):
+    """What diverged once of as many steps may do so on the next image."""
+    rows = [
+        formula(steps, zeta, 0.1, rho, 1.0)._replace(
+            merit=zeta - steps, n_diverged=int((steps, zeta, rho) == (20, 2.0, 0.1))
+        )
+        for steps in (20, 40)
+        for zeta in (1.0, 2.0, 3.0)
+        for rho in (0.0, 0.1)
+    ]
+    assert tables.best(rows, criterion).zeta == want
+    assert "20 steps diverged from zeta=2 on" in tables.text(rows, criterion)
+    lost = [row._replace(n_diverged=1) for row in rows]
+    assert tables.best(lost, criterion).zeta == 3.0
+
+
 def test_sensitivity_around_the_best_row():
     rows = [formula(20, z, 0.1, r, 1.0) for z in (0.1, 0.3, 1.0) for r in (0.0, 0.1, 1)]
     fig = figures.sensitivity(columns(rows), "rho")
