@@ -103,16 +103,34 @@ def table(config: Config, factors: list[float], kept: Path) -> str:
     for name in applicable(config):
         merit, seconds = values(config, name, asked, kept)
         merit = np.where(np.isnan(merit), -np.inf, merit)
+        each = [np.argmax(below_cliff(merit[:, [i]], asked, name)) for i in range(n)]
+        together = np.argmax(below_cliff(merit, asked, name).mean(axis=1))
         n_samples = len(asked) * (2 if name == "sure" else 1)
         choices = {
-            f"{name}, per slice": np.argmax(merit, axis=0),
-            f"{name}, one choice for all": np.full(n, np.argmax(merit.mean(axis=1))),
+            f"{name}, per slice": np.array(each),
+            f"{name}, one choice for all": np.full(n, together),
         }
         for label, chosen in choices.items():
             reached = psnr[chosen, np.arange(n)]
             lines.append(_line(label, reached, oracle, n_samples, seconds / n))
     loss = "loss to the oracle / dB: mean, worst"
     return markdown.table(["chosen by", "PSNR / dB", loss, "samples", "s"], lines)
+
+
+def below_cliff(
+    merit: np.ndarray, asked: list[sweeps.Numbers], criterion: str
+) -> np.ndarray:
+    """Return merits [s, n], the least from the ζ on at which a candidate diverged.
+
+    As `tables.best` of a sweep of these images; a merit of held-out measurements below
+    -1 is `criteria.is_broken`.
+    """
+    least = -1.0 if criterion == "held_out" else np.finfo(float).min
+    zeta = np.array([numbers.zeta for numbers in asked])
+    broken = (merit < least).any(axis=1)
+    end = zeta[broken].min() if broken.any() else np.inf
+    allowed = zeta < end if (zeta < end).any() else np.full(len(zeta), True)
+    return np.where(allowed[:, None], merit, -np.inf)
 
 
 def _line(

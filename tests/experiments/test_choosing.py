@@ -8,6 +8,7 @@ import tiny
 from test_configs import ROOT, load
 
 from experiments import choosing
+from mgdm_jax import sweeps
 from mgdm_jax.sweeping import evaluation
 
 FACTORS = [1.0, 2.0]
@@ -76,7 +77,7 @@ def check_the_loss_is_that_of_the_choice(config, kept):
     psnr[4] = 29, 24
     merit[4] = 1, 0.5
     merit[3, 1] = 1
-    merit[5], merit[6] = np.nan, -np.inf
+    merit[5], merit[6] = -0.9, -0.8
     known["psnr"]["values"] = psnr.tolist()
     known["held_out"]["values"] = merit.tolist()
     kept.write_text(json.dumps(known))
@@ -87,3 +88,18 @@ def check_the_loss_is_that_of_the_choice(config, kept):
     assert validation.startswith("| validation subject | 20.50 | 6.50, 10.00 |")
     assert chosen.startswith("| held_out, per slice | 25.50 | 1.50, 2.00 |")
     assert pooled.startswith("| held_out, one choice for all | 26.50 | 0.50, 1.00 |")
+
+
+def test_no_candidate_at_the_cliff_is_chosen():
+    """As `sweep` chooses: of one slice by what that slice has seen."""
+    asked = [sweeps.Numbers(zeta, lam, 0, 1) for zeta in (3, 1, 2) for lam in (1, 2)]
+    merit = np.array(
+        [[-0.1, -0.1], [-0.1, -1.2], [-0.3] * 2, [-0.4] * 2, *2 * [[-0.2] * 2]]
+    )
+    both = choosing.below_cliff(merit, asked, "held_out")
+    assert both.mean(axis=1).argmax() == 4 and np.isneginf(both[:2]).all()
+    first = choosing.below_cliff(merit[:, :1], asked, "held_out")
+    assert first.argmax() == 0
+    lost = np.full((6, 1), -2.0)
+    np.testing.assert_array_equal(choosing.below_cliff(lost, asked, "held_out"), lost)
+    np.testing.assert_array_equal(choosing.below_cliff(merit, asked, "sure"), merit)
