@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import special
 
 from mgdm_jax.types import Array
 
@@ -154,7 +155,12 @@ def bootstrap_interval(
     level: float = 0.95,
     n_resamples: int = 10_000,
 ) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of the mean paired difference.
+    """Return the bootstrap interval of the mean paired difference.
+
+    The percentiles are expanded to those that have the level's coverage where
+    differences are normal, as Student's t has: Hesterberg, 2015, section 5.3,
+    https://doi.org/10.1080/00031305.2015.1089789. The plain ones of 95 % cover 89 % of
+    eight differences, 93 % of sixteen.
 
     Args:
       differences: [n] metric of one method minus that of another, image by image.
@@ -173,7 +179,8 @@ def bootstrap_interval(
     n = len(differences)
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples)
-    tail = (1 - level) / 2
+    quantile = special.stdtrit(n - 1, (1 - level) / 2)
+    tail = special.ndtr(quantile * np.sqrt(n / (n - 1)))
     low, high = np.quantile(counts @ differences / n, [tail, 1 - tail])
     return float(low), float(high)
 

@@ -99,6 +99,8 @@ MRI_REAL = {
         "tv": (0.0, 0.01, 0.0, 0.0),
         "wavelets": (0.0, 0.001, 0.0, 0.0),
         "pigdm_fresh": (1.33, 0.0, 0.0, 1.0),
+        "dps_fresh": (2.67, 0.0, 0.0, 1.0),
+        "mcg_fresh": (4.5, 0.0, 0.0, 1.0),
     },
 }
 """Four inner slices of itk_mprage, 100 steps, equispaced columns, brain_t1_held_back:
@@ -127,6 +129,7 @@ MRI_COMPLEX = {
         "tv": (0.0, 0.003, 0.0, 0.0),
         "wavelets": (0.0, 0.001, 0.0, 0.0),
         "pigdm_fresh": (1.0, 0.0, 0.0, 1.0),
+        "dps_fresh": (3.56, 0.0, 0.0, 0.8),
     },
     "8": {
         "mgdm": (3.0, 0.00111, 0.0, 1.0),
@@ -147,6 +150,8 @@ MRI_COMPLEX = {
         "least_squares": (0.0, 1e-4, 0.0, 0.0),
         "tv": (0.0, 0.01, 0.0, 0.0),
         "wavelets": (0.0, 0.001, 0.0, 0.0),
+        "pigdm_fresh": (1.0, 0.0, 0.0, 1.0),
+        "dps_fresh": (3.56, 0.0, 0.0, 0.75),
     },
 }
 """Four inner slices of itk_mprage, simulated phase, 100 steps, Gaussian columns,
@@ -201,6 +206,7 @@ CT = {
         "tv": (0.0, 0.001, 0.0, 0.0),
         "wavelets": (0.0, 3e-4, 0.0, 0.0),
         "pigdm_fresh": (1.33, 0.0, 0.0, 1.0),
+        "dps_fresh": (2.67, 0.0, 0.0, 0.1),
     },
     "23_noisy": {
         "mgdm": (0.667, 3.33e-4, 0.3, 1.0),
@@ -224,6 +230,8 @@ CT = {
         "tv": (0.0, 0.001, 0.0, 0.0),
         "wavelets": (0.0, 0.003, 0.0, 0.0),
         "ddnm_fbp": (0.0, 0.0, 0.0, 1.0),
+        "pigdm_fresh": (1.33, 0.0, 0.0, 1.0),
+        "dps_fresh": (2.67, 0.0, 0.0, 0.2),
     },
 }
 """Four inner slices of lung1, 100 steps (1,000 for `score_med` and `dps_1000`),

@@ -47,7 +47,7 @@ FENCES = {
     "ismrmrd": ("data/ismrmrd_files.py",),
     "sigpy": ("data/espirit.py",),
     "optax": ("training/steps.py", "samplers/red_diff.py"),
-    "scipy": ("data/", "operators/"),
+    "scipy": ("data/", "metrics.py", "operators/"),
 }
 
 LAYERS = {
