@@ -138,11 +138,13 @@ def palette() -> bytes:
 
 
 def magnitude(images: np.ndarray) -> np.ndarray:
-    """Return real images [n, h, w] as they are, [n, h, w, 2] as magnitudes.
+    """Return real images [n, h, w] as they are, complex or [n, h, w, 2] by magnitude.
 
     Raises:
       ValueError: if the images have neither shape, or there is none.
     """
+    if np.iscomplexobj(images):
+        images = np.abs(images)
     if images.ndim == 4 and images.shape[-1] == 2:
         images = np.hypot(images[..., 0], images[..., 1])
     if images.ndim != 3 or len(images) == 0:

@@ -111,13 +111,13 @@ def origin(config: Config) -> str:
     name, task = _nearest(config), config.task
     if name in (None, ANY):
         return "starting values"
-    exact = float(name.removesuffix(NOISY)) == _level(config)
-    exact = exact and name.endswith(NOISY) == is_noisy(task)
-    found = [] if exact else [f"level {name}"]
+    noisy, level = name.endswith(NOISY), name.removesuffix(NOISY)
+    found = [] if float(level) == _level(config) else [f"level {level}"]
     mask = tuned.MASKS.get(task.kind, task.mask)
     found += [] if task.mask == mask else [f"mask {mask}"]
-    alike = task.noise_std == tuned.NOISE_STD or not is_noisy(task)
-    if exact and not alike:
+    if is_noisy(task) and not noisy:
+        found += ["no noise"]
+    elif noisy and task.noise_std != tuned.NOISE_STD:
         found += [f"noise_std {tuned.NOISE_STD:g}"]
     return ", ".join(found)
 

@@ -105,6 +105,17 @@ def _is_derived(way: tuple) -> bool:
     return any(getattr(key, "name", "") in DERIVED for key in way)
 
 
+def expected_residual(given: Measurements) -> float:
+    """Return σ_y √m / ‖y‖: the relative misfit of the true images.
+
+    m real numbers are measured, about those that are not zero.
+    """
+    y = np.asarray(given.measurement)
+    n_parts = 2 if np.iscomplexobj(y) else 1
+    noise = float(given.noise_std) * np.sqrt(n_parts * np.count_nonzero(y))
+    return float(noise / max(np.linalg.norm(y), np.finfo(np.float32).tiny))
+
+
 def with_spectrum(operator: Any, config: Config) -> Any:
     """Return the operator with its spectrum or harmonics, where wanted and known."""
     return spectral(operator) if methods.wants_spectrum(config) else operator
@@ -113,7 +124,7 @@ def with_spectrum(operator: Any, config: Config) -> Any:
 def spectral(operator: Any) -> Any:
     """Return the operator with its spectrum or harmonics, where they are known."""
     match operator:
-        case _ if operator.has_spectrum:
+        case _ if getattr(operator, "has_spectrum", False):
             return operator
         case radon.ParallelBeam(harmonics=spectrum.Eigen()):
             return operator

@@ -199,9 +199,15 @@ def interval_or_range(differences: np.ndarray) -> tuple[float, float]:
 def magnitudes(reference: Array, estimate: Array) -> tuple[Array, Array]:
     """Return both images as magnitudes [h, w]; real images keep their sign.
 
+    Args:
+      reference: [h, w] real or complex, or [h, w, 2].
+      estimate: of the same shape.
+
     Raises:
       ValueError: if the images differ in shape or are not [h, w] or [h, w, 2].
     """
+    if jnp.iscomplexobj(reference) or jnp.iscomplexobj(estimate):
+        reference, estimate = jnp.abs(reference), jnp.abs(estimate)
     shape = reference.shape
     if estimate.shape != shape:
         raise ValueError(

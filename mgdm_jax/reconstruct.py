@@ -18,12 +18,16 @@ written beside each of them, `scan.report.html`. NIfTI and DICOM hold magnitudes
 placed as ISMRMRD's header or `--geometry` says: see `data.geometry` for the axes. Units
 are the scan's; with `--units=hu`, and in DICOM of CT by default, Hounsfield units:
 right for priors of clip((HU + 1024) / 2048, 0, 1).
+
+Nothing is kept of what is stopped: `run` on an HDF5 file goes on where it was.
 """
 
+import logging
 import sys
 from collections.abc import Iterator
 
 import jax
+import numpy as np
 from absl import flags
 from tqdm import tqdm
 
@@ -40,7 +44,7 @@ from mgdm_jax import (
 from mgdm_jax.commands import launch, ranges
 from mgdm_jax.data import hdf5, nifti_files, scan_arrays
 from mgdm_jax.defaults import Config
-from mgdm_jax.measurements import Measurements
+from mgdm_jax.measurements import Measurements, expected_residual
 from mgdm_jax.reconstructing import outputs, scan_report
 from mgdm_jax.report import cautions, page
 
@@ -98,6 +102,7 @@ def reconstruct(
     methods.make_process(config)  # an unknown method has no numbers either
     scan = measured(contents, source, config, prior.image_shape)
     guidance = hyperparameters.resolve(config)
+    logging.info("%s", _understood(scan))
     with tqdm(total=n_samples * len(scan), unit="image", desc=config.method) as bar:
         drawn = posterior.draw(
             jax.random.key(config.sampler.seed),
@@ -112,6 +117,19 @@ def reconstruct(
     return posterior.summarise(drawn, scan), scan
 
 
+def _understood(scan: Measurements) -> str:
+    """Return what was made of the arrays: axes taken for others show here."""
+    y, operator = scan.measurement, scan.operator
+    one = operator[0] if isinstance(operator, list) else operator
+    if y.ndim == 3 and not np.iscomplexobj(y):
+        what = f"{y.shape[1]} views of {y.shape[2]} detectors"
+    else:
+        n_coils = y.shape[1] if y.ndim == 4 else 1
+        sampled = float(np.mean(np.asarray(one.mask) > 0))
+        what = f"{n_coils} coils, {y.shape[-2]} x {y.shape[-1]}, {sampled:.0%} sampled"
+    return f"{len(scan)} slices, {what}; scale {float(scan.scale[0]):.3g}"
+
+
 def _define_flags() -> None:
     flags.DEFINE_string("prior", None, "Name of a shipped prior, or a file.")
     suffixes = ", ".join(outputs.SUFFIXES[:-1])
@@ -122,7 +140,9 @@ def _define_flags() -> None:
     flags.DEFINE_string("mask", None, "Sampled positions; default: where not zero.")
     flags.DEFINE_string("maps", None, "Coil sensitivities; default: by ESPIRiT.")
     flags.DEFINE_bool(
-        "centered", None, "DC is at N//2; with --nocentered in the corner."
+        "centered",
+        None,
+        "DC is at N//2; with --nocentered in the corner, as of fft2(image).",
     )
     flags.DEFINE_bool(
         "wider_field", False, "Whether the images are the middle of what k-space sees."
@@ -137,6 +157,8 @@ def _define_flags() -> None:
         "batch_size", 4, "Images, or samples of them, at once.", lower_bound=1
     )
     flags.DEFINE_float("noise_std", 0.0, "Noise, sigma_y, in operator units.")
+    for name in ("zeta", "lam", "rho", "eta"):
+        flags.DEFINE_float(name, None, "Of the method; default: as it was searched.")
     flags.DEFINE_integer("seed", 0, "Of the sampler.")
     flags.DEFINE_bool("report", True, "Write OUT.report.html beside it, to look at.")
     flags.DEFINE_bool("overwrite", False, "Replace an existing file.")
@@ -179,7 +201,7 @@ def _run(given: flags.FlagValues) -> None:
     residual = found.data_residual.mean()
     sys.stdout.write(f"{hyperparameters.told(config)}\n")
     sys.stdout.write(f"wrote {path}; data residual {residual:.2e}\n")
-    for text in _warnings(plan, found):
+    for text in _warnings(plan, found, scan, given.method):
         sys.stdout.write(f"WARNING: {text}\n")
 
 
@@ -190,6 +212,8 @@ def _configured(given: flags.FlagValues) -> Config:
     for name in ("n_steps", "seed", "batch_size"):
         config.sampler[name] = given[name].value
     config.data.wider_field, config.prior.path = given.wider_field, given.prior
+    config.guidance.update(zeta=given.zeta, lam=given.lam, rho=given.rho)
+    config.sampler.eta = given.eta
     return config
 
 
@@ -198,10 +222,18 @@ def _n_slices(contents: hdf5.MriFile | hdf5.CtFile) -> int:
     return len(contents.sinogram if is_ct else contents.kspace)
 
 
-def _warnings(plan: outputs.Plan, found: posterior.Posterior) -> Iterator[str]:
+def _warnings(
+    plan: outputs.Plan, found: posterior.Posterior, scan: Measurements, method: str
+) -> Iterator[str]:
     if found.diverged.any():
         yield f"{found.diverged.sum()} samples diverged."
-    yield from cautions.misfit({"image_range": results.image_range(found.mean)})
+    facts = {
+        "method": method,
+        "image_range": results.image_range(found.mean),
+        "data_residual_mean": float(found.data_residual.mean()),
+        "expected_residual": expected_residual(scan),
+    }
+    yield from cautions.misfit(facts) + cautions.unexplained(facts)
     if plan.grid is None and plan.path.name.endswith(nifti_files.SUFFIXES):
         yield (
             f"nobody said where the images are: coordinates in {plan.path} are "

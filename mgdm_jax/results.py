@@ -19,7 +19,7 @@ from mgdm_jax import (
 )
 from mgdm_jax.data import hdf5
 from mgdm_jax.defaults import Config
-from mgdm_jax.measurements import Measurements
+from mgdm_jax.measurements import Measurements, expected_residual
 from mgdm_jax.reconstruction import Reconstruction, scores, watched
 from mgdm_jax.report import cautions, finished, page
 from mgdm_jax.samplers import loop
@@ -74,7 +74,7 @@ class Run:
 
 def summary(run: Run) -> dict:
     """Return the contents of metrics.json."""
-    info, config = run.result.info, run.config
+    config, gaps = run.config, run.result.info.prox_gap
     facts = {
         "method": config.method,
         "n_images": len(run.measurements),
@@ -83,9 +83,8 @@ def summary(run: Run) -> dict:
         "seconds": round(run.seconds, 2),
         "convention": metrics.CONVENTION,
         "data_residual_mean": float(run.result.data_residual.mean()),
-        "prox_gap_max": float(
-            info.prox_gap.max(where=np.isfinite(info.prox_gap), initial=0)
-        ),
+        "expected_residual": expected_residual(run.measurements),
+        "prox_gap_max": float(gaps.max(where=np.isfinite(gaps), initial=0)),
         "n_diverged": int(run.result.diverged.sum()),
         "n_diverged_samples": run.n_diverged_samples,
         "image_range": image_range(run.result.images),
@@ -259,6 +258,7 @@ def warnings(facts: dict) -> list[str]:
     """Return what of the summary nobody should miss."""
     found = cautions.divergence(facts["n_diverged"])
     found += cautions.samples(facts) + cautions.misfit(facts)
+    found += cautions.unexplained(facts)
     return [f"WARNING: {text}" for text in found]
 
 

@@ -6,6 +6,7 @@ the operators'.
 
 import dataclasses
 import functools
+import logging
 from typing import Any
 
 import jax
@@ -13,13 +14,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgdm_jax import evenly, measurements
-from mgdm_jax.data import hdf5, resize
+from mgdm_jax.data import checks, hdf5, resize
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import fourier, masks, projection, radon, sense
 
 LEAST, MOST = 0.02, 20.0
 """Brightest values of an image in units of its scale; metal in CT reaches 3 or so."""
+
+DARK = 0.3
+"""A chest whose brightest value is less is in other units."""
 
 JUDGED = 5
 """Slices, at most, by which a given scale is judged: the first may be near empty."""
@@ -67,7 +71,7 @@ def from_mri(
         kspace = file.kspace[:n]
     else:
         measurements.check_size(path, size, image_shape, _WIDER)
-    mask = np.broadcast_to(np.asarray(file.mask, np.float32), size)
+    mask = _checked_mask(path, file)
     if file.centered:
         kspace = np.asarray(fourier.centred_to_corner(kspace))
         corner = fourier.centred_to_corner_mask(mask)
@@ -96,6 +100,13 @@ def from_mri(
         prepare=functools.partial(measurements.with_spectrum, config=config),
         level=masks.nominal_acceleration(mask),
     )
+
+
+def _checked_mask(path: str, file: hdf5.MriFile) -> np.ndarray:
+    """Return the mask [h, w] of a file, and tell where its k-space contradicts it."""
+    if odd := checks.contradiction(file.kspace, file.mask):
+        logging.warning("%s: %s", path, odd)
+    return np.broadcast_to(np.asarray(file.mask, np.float32), file.kspace.shape[-2:])
 
 
 def _narrowed(
@@ -218,6 +229,13 @@ def from_ct(
     baselines = jax.jit(jax.vmap(operator.baseline))(sinogram[evenly.spaced(n, JUDGED)])
     brightest = float(jnp.abs(baselines).max())
     _check_scale(path, "its back-projection", brightest * file.scale, file.scale)
+    if brightest < DARK:
+        logging.warning(
+            "%s: its back-projection reaches %.2g, water is 0.5; unless that is air, "
+            "give the scale of these line integrals.",
+            path,
+            brightest,
+        )
     facts = {
         "data": str(path),
         "simulated": "nothing known of",

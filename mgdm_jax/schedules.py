@@ -272,7 +272,8 @@ def time_grid(
       order: of the update, 1 or 2; see `look_back`.
 
     Raises:
-      ValueError: for another order, or a time travel of second order.
+      ValueError: for another order, a time travel of second order, or times that do not
+        fall.
     """
     if order not in (1, 2) or (order == 2 and travel[1] > 1):
         raise ValueError(
@@ -280,6 +281,8 @@ def time_grid(
             f"{travel[1]}."
         )
     indices = np.asarray(indices, np.int32)
+    if (np.diff(indices) >= 0).any():
+        raise ValueError(f"indices must fall, from noisy to clean, got {indices}.")
     starts, ends = travel_order(len(indices), *travel)
     rising = indices[::-1]
     # One more entry: level -1, Python's last, is the clean end.

@@ -33,11 +33,13 @@ def test_photons_are_noise():
 
 def test_noise_without_numbers_of_its_own_takes_the_quiet_ones():
     made = config()
-    made.task.noise_std = 0.1
-    made.method = "dps"
     quiet = config()
-    quiet.method = "dps"
+    for one in (made, quiet):
+        one.method, one.tuned.dps = "dps", {"4": (1.0, 0.0, 0.0, 1.0)}
+    made.task.noise_std = 0.1
     assert hyperparameters.resolve(made) == hyperparameters.resolve(quiet)
+    assert hyperparameters.origin(made).endswith("no noise")
+    assert "no noise" not in hyperparameters.origin(quiet)
 
 
 def test_given_numbers_win():
@@ -78,9 +80,10 @@ def test_starting_values_never_stand_in_for_a_chosen_level(noise_std):
     defaults.set_tuned(made, {"23_noisy": {"mgdm": (9.0, 0.0, 0.0, 1.0)}})
     made.task.kind, made.task.n_views, made.task.noise_std = "ct", 4, noise_std
     assert hyperparameters.resolve(made).zeta == 9.0
-    assert hyperparameters.origin(made) == "level 23_noisy"
+    noise = "" if noise_std else "noise_std 0.01"
+    assert hyperparameters.origin(made) == ", ".join(filter(None, ["level 23", noise]))
     made.task.n_views = 23
-    assert hyperparameters.origin(made) == ("" if noise_std else "level 23_noisy")
+    assert hyperparameters.origin(made) == noise
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ def test_starting_values_never_stand_in_for_a_chosen_level(noise_std):
         ("ct", {"noise_std": 0.01}, ""),
         ("ct", {"noise_std": 0.1}, "noise_std 0.01"),
         ("ct", {"photons": 1e4}, "noise_std 0.01"),
-        ("ct", {"noise_std": 0.1, "n_views": 5}, "level 4_noisy"),
+        ("ct", {"noise_std": 0.1, "n_views": 5}, "level 4, noise_std 0.01"),
     ],
 )
 def test_numbers_chosen_for_another_task_are_told(kind, changes, want):

@@ -31,6 +31,14 @@ def pairs():
         yield image, (image + noise * rng.normal(size=image.shape)).astype(np.float32)
 
 
+def test_complex_images_are_those_of_two_channels(rng):
+    x, y = rng.normal(size=(2, 12, 13)) + 1j * rng.normal(size=(2, 12, 13))
+    want = score(*(jnp.stack([v.real, v.imag], -1) for v in (x, y)))
+    for a, b in zip(score(jnp.asarray(x), jnp.asarray(y)), want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+        assert not jnp.iscomplexobj(a)
+
+
 @pytest.mark.parametrize(("x", "y"), list(pairs()))
 def test_agrees_with_scikit_image(x, y):
     x64, y64, peak = x.astype(np.float64), y.astype(np.float64), float(x.max())

@@ -47,6 +47,46 @@ def test_dc_in_the_corner_or_in_the_middle(n_coils, tmp_path, rng):
     np.testing.assert_allclose(again, other.measurement, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("zeroed", "mask", "odd"),
+    [
+        ([0, 1, 2], [1] * 12, False),  # padded columns
+        ([], [1] * 6 + [0] * 6, False),  # all of k-space, and a mask for it
+        ([0, 1, 2, 3], [1] * 4 + [0] * 4 + [1] * 4, True),
+        ([], [1] * 12, False),
+    ],
+)
+def test_a_mask_that_contradicts_its_kspace_is_told(
+    zeroed, mask, odd, tmp_path, rng, caplog
+):
+    kspace = kspace_of(rng.uniform(0.5, 1, (1, *SIZE)))
+    kspace[..., zeroed] = 0
+    path = tmp_path / "scan.h5"
+    with h5py.File(path, "w") as file:
+        file["kspace"], file["mask"] = kspace.astype("c8"), np.float32(mask)
+    config = load(ROOT / "mri_fastmri.py")
+    config.data.path = str(path)
+    factory.load_measurements(config, (*SIZE, 2))
+    assert ("are both of one scan, in one order?" in caplog.text) == odd
+
+
+@pytest.mark.parametrize(("scale", "dark"), [(1.0, False), (0.2, True)])
+def test_a_sinogram_in_other_units_is_told(scale, dark, tmp_path, caplog):
+    operator = radon.parallel_beam(np.arange(0, 180, 10.0), 16)
+    water = np.full((16, 16), 0.5, np.float32)
+    path = tmp_path / "scan.h5"
+    with h5py.File(path, "w") as file:
+        sinogram = np.asarray(operator.forward(water)) * float(operator.scale)
+        file["sinogram"], file["angles_deg"] = (
+            scale * sinogram[None],
+            np.arange(18) * 10,
+        )
+    config = load(ROOT / "ct_lidc.py")
+    config.data.path = str(path)
+    factory.load_measurements(config, (16, 16))
+    assert ("water is 0.5" in caplog.text) == dark
+
+
 @pytest.mark.parametrize("kind", ["mri", "ct"])
 def test_a_scale_is_judged_by_more_than_the_first_slice(kind, tmp_path, rng):
     """The ends of a volume are near empty."""

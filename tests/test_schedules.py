@@ -145,6 +145,11 @@ def test_bad_orders_are_refused(order, repeat):
         schedules.time_grid(table, schedules.time_indices(9), (2, repeat), order)
 
 
+def test_times_that_rise_are_refused():
+    with pytest.raises(ValueError, match="indices must fall, from noisy to clean"):
+        schedules.time_grid(schedules.discrete_vp("linear"), np.array([0, 500, 999]))
+
+
 def test_last_step_ends_clean():
     table = schedules.discrete_vp("linear")
     grid = schedules.time_grid(table, schedules.time_indices(10))

@@ -12,6 +12,9 @@ RADIANS_MAX, RADIANS_VIEWS = 6.3, 3
 """Angles all within ±RADIANS_MAX of RADIANS_VIEWS or more views look like radians: a
 whole turn is 6.28."""
 
+ODD = 0.1
+"""Shares of a mask and of k-space from which on they contradict each other."""
+
 DC_MIN_SIZE, DC_SHARE, DC_RATIO = 32, 16, 4.0
 """k-space of at least DC_MIN_SIZE has DC elsewhere when its blocks of 1/DC_SHARE radius
 there hold DC_RATIO times the energy of those where DC should be."""
@@ -72,6 +75,29 @@ def mask(values: np.ndarray, measured: np.ndarray) -> None:
         measured * values,
         "are mask and kspace in the same order, DC centred or in the corner?",
         where=" wherever mask is 1",
+    )
+
+
+def contradiction(values: np.ndarray, sampled: np.ndarray) -> str:
+    """Return what is odd about a mask and the zeros of k-space; nothing if they fit.
+
+    Padded k-space is zero within its mask, and full k-space is not outside of it: both
+    at once are of a mask in another order, or of another scan.
+
+    Args:
+      values: [n, (c,) h, w] complex.
+      sampled: mask [h, w] or [w], in the same order.
+    """
+    h, w = values.shape[-2:]
+    there = np.any(values.reshape(-1, h, w), axis=0)
+    seen = np.broadcast_to(sampled, (h, w)) > 0
+    empty = 1 - there[seen].mean()
+    missed = (there & ~seen).sum() / max(there.sum(), 1)
+    if min(empty, missed) <= ODD:
+        return ""
+    return (
+        f"{empty:.0%} of what mask says was sampled is zero in kspace, and of what is "
+        f"there mask leaves out {missed:.0%}: are both of one scan, in one order?"
     )
 
 
@@ -250,7 +276,10 @@ def _nonzero(
     """Raise if an entry of the first axis is zero throughout."""
     empty = np.flatnonzero(~values.any(tuple(range(1, values.ndim))))
     if len(empty):
-        raise ValueError(f"{name} of {unit} {empty[0]} is all zero{where}; {remedy}")
+        raise ValueError(
+            f"{name} of {unit} {empty[0]} is all zero{where}, in shape "
+            f"{values.shape[1:]}; {remedy}"
+        )
 
 
 def _listed(names: Sequence[str]) -> str:

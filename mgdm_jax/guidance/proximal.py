@@ -29,7 +29,7 @@ def exact(problem: Problem, x0_tilde: Array, lam: Array) -> Array:
     directions are solved: DDS rather than A†.
     """
     match problem.operator:
-        case operator if operator.has_spectrum:
+        case operator if getattr(operator, "has_spectrum", False):
             solve = spectral
         case radon.ParallelBeam(harmonics=spectrum.Eigen()):
             solve = harmonic()

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+RESIDUAL = 0.4
+"""Relative misfit beyond which noise has to explain it; that of a blank image is 1."""
+
 LOWEST, HIGHEST = -0.5, 1.5
 """Beyond these, in operator units, no image of a prior's kind comes but by metal."""
 
@@ -19,7 +22,7 @@ def all_of(facts: Mapping[str, Any], diverged: Sequence[int]) -> list[str]:
         listed = ", ".join(map(str, diverged[:10]))
         more = f" and {len(diverged) - 10} more" if len(diverged) > 10 else ""
         found.append(f"{text} By index: {listed}{more}.")
-    found += samples(facts) + misfit(facts)
+    found += samples(facts) + misfit(facts) + unexplained(facts)
     nominal = facts.get("nominal_acceleration") or 0
     effective = facts.get("effective_acceleration") or nominal
     if effective < 0.99 * nominal:
@@ -72,6 +75,25 @@ def misfit(facts: Mapping[str, Any]) -> list[str]:
         f"Images reach from {lowest:.2g} to {highest:.2g}, the prior's from 0 to 1. "
         "Unless that is metal, the measurements do not fit the model: say how noisy "
         "they are (noise_std), and check units, geometry and mask."
+    ]
+
+
+def unexplained(facts: Mapping[str, Any]) -> list[str]:
+    """Return the warning of images that contradict their measurements, else none.
+
+    Args:
+      facts: of metrics.json; runs of before there was one have no `expected_residual`.
+    """
+    residual = facts.get("data_residual_mean", 0.0)
+    expected = facts.get("expected_residual", 0.0)
+    if facts.get("method") == "ddim" or residual <= max(RESIDUAL, 2 * expected):
+        return []
+    by_noise = f", by noise {expected:.2g} were to be expected" if expected else ""
+    return [
+        f"The data residual is {residual:.2g}{by_noise}: the images contradict their "
+        "measurements. Check that mask and k-space are in one order (DC in the middle "
+        "or in the corner), the coil sensitivities, geometry and angles, and that the "
+        "prior is of such images, real or complex; more steps, if there were few."
     ]
 
 

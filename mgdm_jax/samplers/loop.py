@@ -82,7 +82,9 @@ def sample(
       grid: times, from noisy to clean.
       problem: operator, measurement, noise level.
       guidance: ζ, λ, ρ, η; float32 scalars.
-      noise_scale: standard deviation of ε in operator units (static).
+      noise_scale: standard deviation of ε in operator units (static): 1 of analytic
+        priors, `Prior.noise_scale` of a network's. Without it, and the centre, a
+        network's images are wrong; `factory.make_sampler` gives both.
       centre: clean value that the network sees as 0, `Units.centre` (static): x_T has
         mean √ᾱ_T · centre, so that in network units it is N(0, I) for every prior.
       from_baseline: start from the zero-filled or FBP image, noised to the grid's first

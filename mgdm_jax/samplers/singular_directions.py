@@ -27,7 +27,7 @@ def require_spectrum(problem: Problem, method: str) -> None:
     Raises:
       ValueError: naming the method, the operators and the way out.
     """
-    if not problem.operator.has_spectrum:
+    if not getattr(problem.operator, "has_spectrum", False):
         raise ValueError(
             f"{method} works in the spectrum of A, which is not known for coils with a "
             "mask in two dimensions, nor for CT of more than "

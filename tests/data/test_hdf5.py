@@ -104,7 +104,7 @@ BAD_MRI = {
     "mask NaN": ({"mask": np.full(W, np.nan)}, "mask holds 6 NaN"),
     "mask text": ({"mask": np.array([b"1"] * W)}, "mask must be real numbers, got |S1"),
     "mask empty": ({"mask": np.zeros(W)}, "mask samples nothing"),
-    "mask order": ({"mask": 1 - ONE["mask"]}, "all zero wherever mask is 1; are mask"),
+    "mask order": ({"mask": 1 - ONE["mask"]}, "all zero wherever mask is 1, in shape"),
     "maps coils": (
         {"sensitivity_maps": ONE["sensitivity_maps"][:2]},
         "sensitivity_maps must have shape (3, 8, 6) or (2, 3, 8, 6) to match kspace, "
@@ -115,7 +115,7 @@ BAD_MRI = {
         {"sensitivity_maps": np.full((C, H, W), np.inf)},
         "sensitivity_maps holds 144 NaN or infinite",
     ),
-    "maps zero": ({"sensitivity_maps": np.zeros((C, H, W))}, "is all zero; estimate"),
+    "maps zero": ({"sensitivity_maps": np.zeros((C, H, W))}, "is all zero, in shape"),
     "reference shape": (
         {"reference": ONE["reference"][:, :4]},
         "reference must have shape (2, 8, 6) to match the measurements, got",

@@ -28,6 +28,30 @@ def test_images_beyond_the_prior(images, n_warnings):
     assert results.warnings(facts) == [f"WARNING: {text}" for text in found]
 
 
+@pytest.mark.parametrize(
+    ("residual", "expected", "method", "told"),
+    [
+        (0.39, 0.0, "mgdm", False),
+        (0.8, 0.0, "mgdm", True),
+        (0.8, 0.5, "mgdm", False),  # by noise
+        (0.8, 0.1, "mgdm", True),
+        (0.8, 0.0, "ddim", False),  # looks at no measurements
+    ],
+)
+def test_images_that_contradict_their_measurements(residual, expected, method, told):
+    facts = {
+        "data_residual_mean": residual,
+        "expected_residual": expected,
+        "method": method,
+        "n_diverged": 0,
+    }
+    found = cautions.unexplained(facts)
+    assert bool(found) == told
+    assert [x for x in cautions.all_of(facts, []) if "contradict" in x] == found
+    assert results.warnings(facts) == [f"WARNING: {text}" for text in found]
+    assert all(("by noise 0.1" in text) == bool(expected) for text in found)
+
+
 def test_runs_from_before_there_was_a_range():
     assert cautions.misfit({}) == []
 
