@@ -209,7 +209,9 @@ def _define_flags() -> None:
     flags.DEFINE_string("in", None, "Folder of the data set.")
     flags.DEFINE_string("out", None, "HDF5 file to write; with --measured a folder.")
     flags.DEFINE_integer("size", None, "Height and width of the slices.")
-    flags.DEFINE_enum("fit", "auto", ["auto", *volumes.FITS], "How they get that size.")
+    fits = ["auto", *volumes.FITS]
+    how = "How they get that size; auto resamples CT, and crops or pads all else."
+    flags.DEFINE_enum("fit", "auto", fits, how)
     flags.DEFINE_enum("modality", "mr", ["mr", "ct"], "Of NIfTI volumes.")
     flags.DEFINE_list("shares", list(SHARES), "Shares of the subjects.")
     flags.DEFINE_bool("measured", False, "Keep fastMRI's own k-space.")

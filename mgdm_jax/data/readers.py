@@ -62,7 +62,7 @@ def make(name: str, size: int | None, fit: str, modality: str) -> Reader:
     Args:
       name: one of `NAMES`.
       size: of the slices; None for the data set's own, or the paper's.
-      fit: "auto", or one of `volumes.FITS`. LIDC is resampled, all else cropped.
+      fit: "auto", or one of `volumes.FITS`, see `volumes.Target`.
       modality: of NIfTI volumes, "mr" or "ct".
 
     Raises:
@@ -72,8 +72,6 @@ def make(name: str, size: int | None, fit: str, modality: str) -> Reader:
         raise ValueError(f"the data set must be one of {', '.join(NAMES)}, got {name}.")
     if size is not None and size < 8:
         raise ValueError(f"--size must be at least 8, got {size}.")
-    if fit == "auto":
-        fit = "resample" if name == "lidc" else "crop"
     if fit == "resample" and name == "fastmri":
         raise ValueError("fastMRI's complex images are cropped, not resampled.")
     target = volumes.Target(SIZES.get(name) if size is None else size, fit)

@@ -40,11 +40,12 @@ class Target:
     Attributes:
       size: height and width; None as they are.
       fit: "crop" (and pad with zeros, around the same centre) or "resample", padded to
-        a square first; pixels are taken for square ones.
+        a square first; pixels are taken for square ones. "auto" resamples CT, whose
+        field of view is the body, and crops all else.
     """
 
     size: int | None = None
-    fit: str = "crop"
+    fit: str = "auto"
 
     def of(self, images: np.ndarray) -> np.ndarray:
         """Return images [n, h, w] of that size, float32 or complex64."""
@@ -59,7 +60,7 @@ class Target:
 
     def enlargement(self, shape: tuple[int, ...]) -> float:
         """Return the size of a pixel after `of` over that before."""
-        if self.fit == "crop" or self.size is None:
+        if self.fit != "resample" or self.size is None:
             return 1.0
         return max(shape) / self.size
 
@@ -115,6 +116,8 @@ def hounsfield(volume: np.ndarray, pixel_mm: float, target: Target) -> prepared.
     Raises:
       ValueError: if the volume is not finite.
     """
+    if target.fit == "auto":
+        target = dataclasses.replace(target, fit="resample")
     images = target.of(samples.from_hounsfield(_finite(volume)))
     return prepared.Slices(
         images=np.clip(images, 0, 1),

@@ -98,3 +98,17 @@ def test_values_by_modality(tmp_path, modality, expected):
     assert slices.images.shape == (3, 20, 20) and slices.images.dtype == np.float32
     assert slices.images.max() == expected
     assert slices.scale[0] == (2048 if modality == "ct" else 512)
+
+
+@pytest.mark.parametrize("fit", ["auto", "crop", "resample"])
+@pytest.mark.parametrize("modality", ["mr", "ct"])
+def test_ct_is_resampled_unless_it_is_to_be_cropped(fit, modality):
+    """Its field of view is the body: the middle of a chest is a heart."""
+    values = np.zeros((1, 40, 40), np.float32)
+    values[:, :20] = 800.0
+    make = volumes.hounsfield if modality == "ct" else volumes.magnitudes
+    more = ("mr",) if modality == "mr" else ()
+    found = make(values, 1.5, volumes.Target(20, fit), *more)
+    resampled = fit == "resample" or (fit == "auto" and modality == "ct")
+    assert found.images.shape == (1, 20, 20)
+    assert np.max(found.pixel_mm) == pytest.approx(3.0 if resampled else 1.5)
