@@ -85,10 +85,12 @@ def test_the_command_writes_every_format_once(suffix, scan, tmp_path):
     out = tmp_path / f"out{suffix}"
     prior = tiny.write_prior(tmp_path, 120, 2)
     words = [f"--prior={prior}", f"--kspace={kspace}", f"--mask={mask}"]
-    words += [f"--out={out}", "--n_steps=2", "--n_samples=2"]
+    words += [f"--out={out}", "--n_steps=2", "--n_samples=2", "--zeta=0.125"]
     done = command_server.run("reconstruct", *words, cwd=tmp_path)
     assert done.code == 0, done.err
     assert "data residual" in done.out and "do not fit" not in done.out
+    assert "zeta 0.125" in done.out and "(zeta as given" in done.out
+    assert "1 slices, 1 coils, 120 x 120, " in done.err
     before = out.read_bytes()
     if suffix == ".h5":
         with h5py.File(out) as file:

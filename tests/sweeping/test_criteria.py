@@ -176,17 +176,20 @@ def test_a_program_is_asked_for_no_more_than_its_rows(scan, folder):
         evaluate(Guidance(*jnp.ones((4, 3))))
 
 
-@pytest.mark.parametrize("criterion", ["held_out", "discrepancy", "sure"])
-def test_a_diverged_image_is_never_chosen_without_a_reference(scan, folder, criterion):
+def judged(scan, folder, criterion, beyond):
+    """Return what becomes of two candidates, the second with what `beyond` makes."""
     config = load(ROOT / "mri_brats.py", "smoke")
     config.data.path, config.prior.path = str(scan), tiny.write_prior(folder)
     config.task.noise_std = 0.1
     prior, measured, _ = factory.build(config)
+    if criterion == criteria.REFERENCE:
+        ones = np.ones((2, 120, 120), np.float32)
+        measured = dataclasses.replace(measured, reference=ones)
 
     def sampler(key, params, problem, row):
         del key, params
         image = problem.operator.adjoint(problem.measurement)
-        return jnp.where(row.zeta > 1, jnp.nan, image), None
+        return jnp.where(row.zeta > 1, beyond(image), image), None
 
     evaluate = evaluation.make(
         jax.random.key(0),
@@ -196,7 +199,12 @@ def test_a_diverged_image_is_never_chosen_without_a_reference(scan, folder, crit
         criterion=criterion,
         held_out=measured,
     )
-    outcome = evaluate(Guidance(jnp.array([1.0, 2.0]), *jnp.ones((3, 2))))
+    return evaluate(Guidance(jnp.array([1.0, 2.0]), *jnp.ones((3, 2))))
+
+
+@pytest.mark.parametrize("criterion", ["held_out", "discrepancy", "sure"])
+def test_a_diverged_image_is_never_chosen_without_a_reference(scan, folder, criterion):
+    outcome = judged(scan, folder, criterion, lambda image: image * jnp.nan)
     assert np.isfinite(outcome.merit[0]).all() and (outcome.merit[1] == -np.inf).all()
     numbers = [sweeps.Numbers(zeta, 1, 1, 1) for zeta in (1.0, 2.0)]
     rows = tables.rows_of(numbers, 2, 2, outcome, np.ones(2, bool))
@@ -206,26 +214,7 @@ def test_a_diverged_image_is_never_chosen_without_a_reference(scan, folder, crit
 @pytest.mark.parametrize("criterion", criteria.CRITERIA)
 def test_an_image_worse_than_a_blank_one_has_diverged(scan, folder, criterion):
     """Clipped x0_hat keeps it finite."""
-    config = load(ROOT / "mri_brats.py", "smoke")
-    config.data.path, config.prior.path = str(scan), tiny.write_prior(folder)
-    config.task.noise_std = 0.1
-    prior, measured, _ = factory.build(config)
-    measured = dataclasses.replace(measured, reference=np.ones((2, 120, 120), "f4"))
-
-    def sampler(key, params, problem, row):
-        del key, params
-        image = problem.operator.adjoint(problem.measurement)
-        return jnp.where(row.zeta > 1, 1e3 * image, image), None
-
-    evaluate = evaluation.make(
-        jax.random.key(0),
-        *(sampler, prior, measured),
-        n_candidates=2,
-        n_images=2,
-        criterion=criterion,
-        held_out=measured,
-    )
-    outcome = evaluate(Guidance(jnp.array([1.0, 2.0]), *jnp.ones((3, 2))))
+    outcome = judged(scan, folder, criterion, lambda image: 1e3 * image)
     np.testing.assert_array_equal(outcome.diverged, [[False] * 2, [True] * 2])
 
 
