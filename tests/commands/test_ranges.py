@@ -23,7 +23,7 @@ TRAINING = [
     ("data.channels", 2, "must be data.channels=2, got 1 and 1"),
     ("units.scale", 0, "units.scale must be at least"),
     ("units.low", 1.5, "units.low must be below units.high"),
-    ("loss.prediction", "zz", "loss.prediction must be eps or v or image"),
+    ("loss.prediction", "zz", "loss.prediction must be eps or v or x0 or image"),
     ("loss.weight", "zz", "loss.weight must be eps or v"),
     ("loss.schedule", "zz", "schedule must be linear, cosine"),
     ("loss.time_power", -1, "loss.time_power must be at least 0"),
