@@ -122,12 +122,14 @@ def below_cliff(
 ) -> np.ndarray:
     """Return merits [s, n], the least from the ζ on at which a candidate diverged.
 
-    As `tables.best` of a sweep of these images; a merit of held-out measurements below
-    -1 is `criteria.is_broken`.
+    As `tables.best` of a sweep of these images, but that of the noisy criteria no data
+    residual is kept: there what is not finite has diverged.
     """
-    least = -1.0 if criterion == "held_out" else np.finfo(float).min
     zeta = np.array([numbers.zeta for numbers in asked])
-    broken = (merit < least).any(axis=1)
+    diverged = np.isneginf(merit)
+    if criterion == "held_out":
+        diverged |= merit < criteria.BLANK
+    broken = diverged.any(axis=1)
     end = zeta[broken].min() if broken.any() else np.inf
     allowed = zeta < end if (zeta < end).any() else np.full(len(zeta), True)
     return np.where(allowed[:, None], merit, -np.inf)

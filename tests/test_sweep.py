@@ -205,25 +205,6 @@ def test_a_scan_without_a_reference_is_refused(config, tmp_path, monkeypatch):
         setup.make(config, tmp_path / "out")
 
 
-def test_warnings_name_the_split_and_what_the_prior_has_met(config, tmp_path, prior):
-    config.data.split, config.data.subject = "test", "colin27"
-    notes = setup.make(config, tmp_path / "out").notes
-    assert notes[0] == "chosen on embedded sample: test/colin27, 3 images"
-    assert notes[1].startswith("WARNING: this is the test split")
-    config.data.split, config.data.subject = "train", "itk_mprage"
-    spec, params = priors.load(prior)
-    spec.training["met"] = "itk_mprage"
-    config.prior.path = str(tmp_path / "met.safetensors")
-    priors.save(config.prior.path, spec, params)
-    for criterion in ("psnr", "held_out"):
-        config.sweep.criterion = criterion
-        notes = setup.make(config, tmp_path / "out").notes
-        assert "was trained on itk_mprage" in notes[1] and len(notes) == 2
-    config.data.split, config.data.subject = "test", "colin27"
-    (note,) = setup.make(config, tmp_path / "out").notes
-    assert note.endswith("by held_out: no reference was looked at")
-
-
 def test_the_readme_s_command_and_run_on_its_best(prior, tmp_path):
     (words,) = commands_of_readme("sweep")
     words[words.index("configs/mri_brats.py")] = f"{ROOT}/mri_brats.py:smoke"

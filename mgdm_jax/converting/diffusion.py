@@ -4,11 +4,11 @@ Where diffusers' `save_pretrained` wrote a pipeline, `scheduler/scheduler_config
 lies beside the network's folder; of repositories of one network it lies within.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mgdm_jax.converting import fields
 from mgdm_jax.data import blame
 
 SCHEDULES = ("linear", "cosine", "scaled_linear")
@@ -49,31 +49,26 @@ def beside(folder: str | Path) -> Process | None:
         folder.parent / "scheduler" / "scheduler_config.json",
     ):
         if path.is_file():
+            described = fields.read(path)
             with blame.blaming(path):
-                return _parsed(path)
+                return _parsed(described)
     return None
 
 
-def _parsed(path: Path) -> Process:
-    try:
-        fields = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"it is no readable JSON file: {error}.") from None
-    if not isinstance(fields, dict):
-        raise ValueError("it holds no object of fields.")
+def _parsed(said: Mapping[str, Any]) -> Process:
     for name, value in _UNKNOWN.items():
-        if fields.get(name, value) != value:
+        if said.get(name, value) != value:
             raise ValueError(
-                f"a scheduler with {name}={fields[name]!r} has no counterpart here; "
+                f"a scheduler with {name}={said[name]!r} has no counterpart here; "
                 f"expected {value!r}."
             )
-    schedule = _known(fields, "beta_schedule", "", _SCHEDULES)
-    ends = fields.get("beta_start", 1e-4), fields.get("beta_end", 0.02)
-    n_train = fields.get("num_train_timesteps", 1000)
+    schedule = _known(said, "beta_schedule", "", _SCHEDULES)
+    ends = said.get("beta_start", 1e-4), said.get("beta_end", 0.02)
+    n_train = said.get("num_train_timesteps", 1000)
     if type(n_train) is not int or not all(type(end) is float for end in ends):
         raise ValueError(f"it has {n_train!r} training timesteps, β {ends}.")
     return Process(
-        prediction=_known(fields, "prediction_type", "epsilon", _PREDICTIONS),
+        prediction=_known(said, "prediction_type", "epsilon", _PREDICTIONS),
         schedule=schedule,
         n_train=n_train,
         betas=None if schedule == "cosine" else ends,
@@ -81,10 +76,10 @@ def _parsed(path: Path) -> Process:
 
 
 def _known(
-    fields: Mapping[str, Any], name: str, default: str, ours: Mapping[str, str]
+    said: Mapping[str, Any], name: str, default: str, ours: Mapping[str, str]
 ) -> str:
     """Return our name of a field's value, whose default diffusers leaves out."""
-    value = fields.get(name, default)
+    value = said.get(name, default)
     if not isinstance(value, str) or value not in ours:
         raise ValueError(
             f"a scheduler with {name}={value!r} has no counterpart here; expected one "

@@ -3,7 +3,6 @@
 torch is imported here only, for `.pt` files; `priors.read` reads safetensors.
 """
 
-import json
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mgdm_jax import priors
-from mgdm_jax.converting import infer, names
+from mgdm_jax.converting import fields, infer, names
 from mgdm_jax.data import blame
 from mgdm_jax.networks import unet
 from mgdm_jax.networks.unet import UNetConfig
@@ -91,14 +90,9 @@ def read_diffusers(folder: str | Path) -> tuple[UNetConfig, Tensors]:
     """
     folder = unet_folder(folder)
     config = folder / "config.json"
-    try:
-        fields = json.loads(config.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{config} is no readable JSON file: {error}.") from None
-    if not isinstance(fields, dict):
-        raise ValueError(f"{config} holds no object of fields.")
+    described = fields.read(config)
     with blame.blaming(config):
-        network = infer.diffusers_config(fields)
+        network = infer.diffusers_config(described)
     tensors, _ = priors.read(folder / "diffusion_pytorch_model.safetensors")
     return network, {names.since_renamed(name): v for name, v in tensors.items()}
 

@@ -28,6 +28,9 @@ REFERENCE = "psnr"
 CRITERIA = (REFERENCE, "held_out", "discrepancy", "sure")
 """Values of `config.sweep.criterion`; the first asks for references."""
 
+BLANK = -1.0
+"""Merit of a blank image by held-out measurements."""
+
 NOISY = ("discrepancy", "sure")
 """Those that rest on the noise level."""
 
@@ -68,7 +71,7 @@ def is_broken(
         case "psnr":
             return scores.nmse > 1
         case "held_out":
-            return merit < -1
+            return merit < BLANK
         case _:
             return data_residual > 1
 

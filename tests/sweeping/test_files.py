@@ -10,7 +10,8 @@ from test_configs import ROOT, load
 from test_reconstruct import kspace_of
 
 from mgdm_jax import factory
-from mgdm_jax.sweeping import files
+from mgdm_jax.measurements import Measurements
+from mgdm_jax.sweeping import criteria, files
 
 
 def test_a_scan_of_other_measurements_is_refused(tmp_path, rng):
@@ -60,3 +61,24 @@ def test_rows_of_other_versions_are_not_added_to(name, tmp_path):
     path.write_text(json.dumps(json.loads(path.read_text()) | {name: "0.0.1"}))
     with pytest.raises(ValueError, match=f"begun with {name} 0.0.1, this is "):
         files.begin(tmp_path, config, "inputs")
+
+
+def test_what_numbers_are_chosen_on_is_named_and_warned_of(tmp_path):
+    """The split where a reference is looked at, whom the prior has met always."""
+    config = load(ROOT / "mri_brats.py")
+    config.prior.path = tiny.write_prior(tmp_path, 16, training={"met": "itk_mprage"})
+    facts = {"data": "embedded sample: test/colin27"}
+    three = Measurements(None, np.zeros((3, 1)), 0.0, None, np.ones(3), None, facts)
+    for criterion in criteria.CRITERIA[:2]:
+        config.sweep.criterion = criterion
+        config.data.split, config.data.subject = "test", "colin27"
+        chosen, *warned = files.provenance(config, three)
+        assert chosen.startswith("chosen on embedded sample: test/colin27, 3 images")
+        looked = criterion == criteria.REFERENCE
+        assert ("no reference was looked at" in chosen) != looked
+        assert [x.startswith("WARNING: this is the test") for x in warned] == [
+            True
+        ] * looked
+        config.data.split, config.data.subject = "train", "itk_mprage"
+        _, warned = files.provenance(config, three)
+        assert "was trained on itk_mprage" in warned
