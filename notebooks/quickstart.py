@@ -46,7 +46,7 @@ for ax, shown in zip(axes, (image, mask, zero_filled), strict=True):
 # %%
 prior = factory.load_prior("brain_t1")
 grid = prior.grid(n_steps=N_STEPS)
-guidance = Guidance.of(zeta=2.0, lam=1e-2, rho=0.0, eta=1.0)  # tuned.MRI_REAL
+guidance = Guidance.of(zeta=2.0, lam=1e-2, rho=0.0, eta=1.0)
 sampler = jax.jit(factory.make_sampler(prior, mgdm.make_step(), grid))
 x, info = sampler(jax.random.key(0), prior.params, problem, guidance)
 assert info.finite.all(), "the sampler diverged"

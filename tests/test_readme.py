@@ -101,5 +101,5 @@ def test_my_checkpoint(tmp_path):
     save_file(checkpoint(theirs), tmp_path / "mine.safetensors")
     (words,) = (words for words in commands("convert") if "mine.pt" in words)
     run("convert", words, tmp_path)
-    spec, _ = priors.load(tmp_path / "runs" / "mine" / "prior.safetensors")
+    spec, _ = priors.load(tmp_path / "runs" / "theirs" / "prior.safetensors")
     assert spec.image_shape == (320, 320, 2)
