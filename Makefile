@@ -66,15 +66,18 @@ experiments-smoke: $(VENV)/test.stamp
 	$(BIN)/python -m experiments.benchmarks.projectors --size=32 --views=8 --rounds=1; \
 	$(BIN)/python -m experiments.benchmarks.ct_proximal --size=32 --views=8 \
 		--lams=1e-2 --rounds=1; \
+	$(BIN)/python -m experiments.benchmarks.train_step --tiny --rounds=1; \
 	$(BIN)/python -m experiments.benchmarks.long_evaluation --n_images=40; \
 	$(BIN)/python -m experiments.everything --only='^quoted$$' --out=$$out/all; \
 	$(BIN)/python -m experiments.kills --kills=1 --jobs=prepare
 
-# Converted networks against PyTorch's; a gigabyte and more of packages.
+# What peers are needed for: converted networks and samplers against PyTorch's, the
+# projector beside astra's. Gigabytes of packages, which `.ci/run` does without.
 parity: $(VENV)/parity.stamp
 	$(BIN)/python -m pytest -q -m "slow or not slow" tests/test_convert_torch.py
 	$(BIN)/python -m experiments.benchmarks.against_torch --size=32 --steps=2 \
 		--rounds=1 --batches=1
+	$(BIN)/python -m experiments.benchmarks.projectors --size=32 --views=8 --rounds=1
 
 # The oldest versions that pyproject.toml allows, in an environment of their own; what
 # they say of the newer ones that these bring with them is not ours.

@@ -1,8 +1,11 @@
 """Classical reconstructions under the same operators, by sigpy's solvers.
 
-min_x ½‖A x - y‖² + weight · R(x), with R = ½‖x‖² (iterative SENSE), total variation or
-the ℓ1 norm of Daubechies-4 wavelets. Every operator here has ‖A‖ = 1, so step sizes
-need no power iteration. Needs `pip install -e .[classical]`.
+min_x ½‖A x - y‖² + weight · R(x), with R = ½‖x‖² (iterative SENSE: Pruessmann et al.,
+2001), total variation (Rudin, Osher, Fatemi, 1992, by the steps of Chambolle and Pock,
+2011) or the ℓ1 norm of Daubechies-4 wavelets (Lustig, Donoho, Pauly, 2007). Every
+operator here has ‖A‖ = 1, so step sizes need no power iteration. They iterate to one
+image and draw nothing, so they are no `config.method`. Needs
+`pip install -e .[classical]`.
 """
 
 import functools

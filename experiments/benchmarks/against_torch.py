@@ -10,7 +10,6 @@ split over our devices, as `run` splits it.
 """
 
 import math
-import statistics
 import sys
 import tempfile
 from collections.abc import Callable
@@ -158,8 +157,8 @@ def rows(net, prior: factory.Prior, n: int) -> list[str]:
     found = dict(zip(calls, seconds, strict=True))
     for name, values in found.items():
         least, base = min(values), min(found[f"{name.split(',')[0]}, ours"])
-        spread = statistics.fmean(values) / least
-        cells = (f"{least / n:.2f}", f"{spread:.2f}", f"{least / base:.2f}")
+        spread = f"{timing.spread(values):.2f}"
+        cells = (f"{least / n:.2f}", spread, f"{least / base:.2f}")
         lines.append(markdown.row([name, n, *cells]))
     return lines
 
@@ -168,8 +167,8 @@ def main(argv: list[str]) -> None:
     """Print the table."""
     del argv
     net, prior = networks(_SIZE.value)
-    print(f"jax {jax.__version__}, torch {torch.__version__}, ", end="")
-    print(f"deepinv {deepinv.__version__}, {_SIZE.value} px, {_STEPS.value} steps\n")
+    print(f"torch {torch.__version__}, deepinv {deepinv.__version__}, ", end="")
+    print(f"{_SIZE.value} px, {_STEPS.value} steps, {timing.header()}")
     names = ["method", "batch", "s an image", "mean ÷ least", "ours = 1"]
     print(markdown.head(names))
     for batch in _BATCHES.value:

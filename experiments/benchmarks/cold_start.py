@@ -10,11 +10,10 @@ steps, the same in both, are few, so that they do not hide it.
 import tempfile
 from pathlib import Path
 
-import jax
 from absl import app, flags
 
 from experiments import tiny_prior
-from experiments.benchmarks.timing import command
+from experiments.benchmarks.timing import command, header, spread
 
 _ROUNDS = flags.DEFINE_integer("rounds", 2, "Empty caches; the least counts.")
 _STEPS = flags.DEFINE_integer("steps", 20, "Steps of the sample.")
@@ -35,6 +34,7 @@ def both(folder: Path, words: list[str]) -> list[float]:
 def main(argv: list[str]) -> None:
     """Print one line a configuration."""
     del argv
+    print(header())
     for config in _CONFIGS.value:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
@@ -43,10 +43,11 @@ def main(argv: list[str]) -> None:
             if _TINY.value:
                 words.append(f"--config.prior.path={tiny_prior.write(folder)}")
             rounds = [both(folder / f"{i}", words) for i in range(_ROUNDS.value)]
-        first, second = map(min, zip(*rounds, strict=True))
+        seconds = list(map(list, zip(*rounds, strict=True)))
+        (first, second), spreads = map(min, seconds), map(spread, seconds)
         print(
-            f"{config}, {_STEPS.value} steps, {jax.devices()[0].device_kind}: "
-            f"first={first:.1f}s second={second:.1f}s ratio={second / first:.2f}",
+            f"{config}, {_STEPS.value} steps: first={first:.1f}s second={second:.1f}s "
+            f"spread={max(spreads):.2f} ratio={second / first:.2f}",
             flush=True,
         )
 

@@ -2,7 +2,8 @@
 
 A slice of the embedded sample, measured without noise, x0_tilde its filtered
 back-projection. One process, alternating rounds, the least counts; gap as
-`proximal.gap`. What is made once a geometry (spectrum, harmonics) is not timed.
+`proximal.gap`; products are those with AᵀA or AAᵀ. What is made once a geometry
+(spectrum, harmonics) is not timed.
 
     python -m experiments.benchmarks.ct_proximal --views=23,60,180
 """
@@ -16,10 +17,10 @@ import numpy as np
 from absl import app, flags
 
 from experiments import markdown
-from experiments.benchmarks.timing import least
+from experiments.benchmarks.timing import header, least
 from mgdm_jax.data import samples
 from mgdm_jax.guidance import proximal
-from mgdm_jax.operators import radon, spectrum
+from mgdm_jax.operators import harmonics, linalg, radon, spectrum
 from mgdm_jax.types import Problem
 
 _VIEWS = flags.DEFINE_list("views", ["23", "60", "180"], "Views of the scans.")
@@ -57,12 +58,32 @@ def rows(problem: Problem, lam: jax.Array) -> Iterator[str]:
     calls = [
         functools.partial(jax.jit(step), problem, start, lam) for step in known.values()
     ]
-    times = least(_ROUNDS.value, *calls)
+    times, counted = least(_ROUNDS.value, *calls), products(problem, start, lam)
     views = len(problem.measurement)
     for name, call, seconds in zip(known, calls, times, strict=True):
         gap = proximal.gap(problem, start, call(), lam)
-        found = (f"{1e3 * seconds:.1f}", f"{gap:.0e}")
+        found = (f"{1e3 * seconds:.1f}", counted.get(name, ""), f"{gap:.0e}")
         yield markdown.row([views, f"{lam:.0e}", name, *found])
+
+
+@jax.jit
+def products(problem: Problem, start: jax.Array, lam: jax.Array) -> dict:
+    """Return by solver how many products with AᵀA or AAᵀ CG takes, to 1e-5."""
+    operator = problem.operator
+    misfit = problem.measurement - operator.forward(start)
+    right = operator.adjoint(misfit)
+    normal = linalg.normal_operator(operator, lam)
+
+    def dual(sinogram: jax.Array) -> jax.Array:
+        return operator.forward(operator.adjoint(sinogram)) + lam * sinogram
+
+    def precondition(sinogram: jax.Array) -> jax.Array:
+        return harmonics.solve(operator.harmonics, lam, sinogram)
+
+    solve, zero = linalg.conjugate_gradient, jnp.zeros_like
+    plain = solve(normal, right, zero(right), 1000)
+    spread = solve(dual, misfit, zero(misfit), 1000, precondition=precondition)
+    return {"CG": plain.iterations, "CG, harmonics": spread.iterations}
 
 
 def main(argv: list[str]) -> None:
@@ -71,7 +92,8 @@ def main(argv: list[str]) -> None:
     (subject, *_) = samples.subjects("chest", "test")
     volume = samples.load_volume("chest", "test", subject)
     image = volume[len(volume) // 2, : _SIZE.value, : _SIZE.value]
-    print(markdown.head(["views", "λ", "solver", "ms", "gap"]))
+    print(header())
+    print(markdown.head(["views", "λ", "solver", "ms", "products", "gap"]))
     for n_views in map(int, _VIEWS.value):
         problem = problem_of(n_views, image)
         for lam in map(jnp.float32, _LAMS.value):

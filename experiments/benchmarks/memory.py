@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from absl import app, flags
 
 from experiments import markdown
-from experiments.benchmarks import untrained
+from experiments.benchmarks import timing, untrained
 from mgdm_jax import factory
 from mgdm_jax.samplers import mgdm
 from mgdm_jax.types import Guidance, Problem
@@ -41,6 +41,7 @@ def main(argv: list[str]) -> None:
     """Print one row a number of steps."""
     del argv
     prior = untrained.prior(tiny=_TINY.value)
+    print(timing.header())
     print(markdown.head(["steps", "works in / MB", "returns / MB"]))
     for n_steps in map(int, _STEPS.value):
         work, output = account(prior, n_steps)

@@ -16,7 +16,7 @@ from absl import app, flags
 from configs import ct_lidc, mri_brats, mri_fastmri
 from experiments import markdown
 from experiments.benchmarks import untrained
-from experiments.benchmarks.timing import least
+from experiments.benchmarks.timing import header, least
 from mgdm_jax import factory, methods, priors
 from mgdm_jax.defaults import Config
 from mgdm_jax.networks import unet
@@ -73,7 +73,7 @@ def case(config: Config, prior: factory.Prior, batch: int) -> tuple[float, float
 def main(argv: list[str]) -> None:
     """Print a row a network, dtype and batch."""
     del argv
-    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}")
+    print(header())
     names = ["network", "dtype", "batch", "ms a step and image"]
     print(markdown.head([*names, "whole / h", "works in / GB"]))
     for name in _TASKS.value:

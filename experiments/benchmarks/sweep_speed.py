@@ -14,11 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import jax
 from absl import app, flags
 
 from experiments import tiny_prior
-from experiments.benchmarks.timing import command
+from experiments.benchmarks.timing import command, header, spread
 from mgdm_jax.sweeping import tables
 from mgdm_jax.sweeping.tables import Row
 
@@ -79,10 +78,12 @@ def main(argv: list[str]) -> None:
             one_round(folder / f"round{i}", folder / "cache", words, n_sets)
             for i in range(_ROUNDS.value)
         ]
-    runs, sweep = map(min, zip(*rounds, strict=True))
+    seconds = list(map(list, zip(*rounds, strict=True)))
+    (runs, sweep), spreads = map(min, seconds), map(spread, seconds)
+    print(header())
     print(
-        f"{n_sets} sets, 1 image, {n_steps} steps, {jax.devices()[0].device_kind}: "
-        f"runs={runs:.1f}s sweep={sweep:.1f}s ratio={runs / sweep:.2f}"
+        f"{n_sets} sets, 1 image, {n_steps} steps: runs={runs:.1f}s sweep={sweep:.1f}s "
+        f"spread={max(spreads):.2f} ratio={runs / sweep:.2f}"
     )
 
 

@@ -1,6 +1,8 @@
 """Fair times, of calls within one process and of whole commands."""
 
 import os
+import platform
+import statistics
 import subprocess
 import sys
 import time
@@ -8,6 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jax
+import numpy as np
+
+
+def header() -> str:
+    """Return what a table is of: devices and versions."""
+    devices = jax.devices()
+    versions = f"jax {jax.__version__}, numpy {np.__version__}"
+    versions += f", Python {platform.python_version()}"
+    return f"{len(devices)} x {devices[0].device_kind}, {versions}\n"
+
+
+def spread(seconds: list[float]) -> float:
+    """Return mean ÷ least, 1 where all rounds agree."""
+    return statistics.fmean(seconds) / min(seconds)
 
 
 def least(rounds: int, *calls: Callable[[], object]) -> list[float]:

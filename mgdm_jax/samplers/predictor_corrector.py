@@ -10,7 +10,8 @@ At every level σ of `ve`, s the score, σ' the next level and every z drawn afr
 ScoreMed: Song et al., "Solving Inverse Problems in Medical Imaging with Score-Based
 Generative Models", 2021, https://arxiv.org/abs/2111.08005, Algorithms 1 and 2.
 Score-MRI, whose merges have z = 0: Chung & Ye, "Score-based Diffusion Models for
-Accelerated MRI", 2021, https://arxiv.org/abs/2110.05243, Algorithm 2.
+Accelerated MRI", 2021, https://arxiv.org/abs/2110.05243, Algorithm 2; its code runs a
+network of magnitudes on real and imaginary parts apart, here the prior knows both.
 """
 
 import jax

@@ -17,6 +17,7 @@ from mgdm_jax import factory, reconstruction
 from mgdm_jax.operators import fourier, masks
 from mgdm_jax.types import Problem
 
+sigpy = pytest.importorskip("sigpy")
 classical = pytest.importorskip("experiments.classical", exc_type=ImportError)
 
 
@@ -72,6 +73,31 @@ def test_real_data_stay_real_after_complex_ones():
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def fully_sampled(image):
+    op = fourier.masked_fourier(jnp.ones(image.shape, jnp.float32), image.shape)
+    return Problem(op, op.forward(jnp.asarray(image)))
+
+
+def test_total_variation_of_a_step_moves_its_levels_together():
+    """Half of the image at 1: each side moves by weight · jumps / pixels of the side.
+
+    Differences are cyclic, so that every row has two jumps.
+    """
+    image = np.zeros((16, 16), np.float32)
+    image[:, 8:] = 1
+    got = classical.total_variation(fully_sampled(image), 0.4)
+    np.testing.assert_allclose(got, np.where(image > 0, 0.9, 0.1), atol=1e-3)
+
+
+def test_wavelets_of_a_whole_kspace_are_soft_thresholded(key):
+    """As in Donoho and Johnstone 1994: A is unitary, and the transform orthonormal."""
+    image = np.asarray(jax.random.normal(key, (16, 16)))
+    transform = sigpy.linop.Wavelet(image.shape)
+    want = transform.H * sigpy.thresh.soft_thresh(0.3, transform * image)
+    got = classical.wavelets(fully_sampled(image), 0.3)
+    np.testing.assert_allclose(got, want, atol=1e-5)
 
 
 def test_heavy_total_variation_is_flat(key):

@@ -52,7 +52,7 @@ def test_noisy_ddnm_plus_is_ddrm_of_full_trust(operator_name, key):
 
 UNGUIDED = {
     "ddnm": ("ddnm", "ddnm_plus", "ddrm", "dds", "diffpir", "mgdm"),
-    "ddim": ("dps", "pigdm"),
+    "ddim": ("dps", "pigdm", "mcg"),
 }
 
 
@@ -60,12 +60,14 @@ UNGUIDED = {
     ("noise", "name"), [(noise, name) for noise in UNGUIDED for name in UNGUIDED[noise]]
 )
 def test_where_nothing_is_measured_a_method_is_ddim(noise, name, key):
+    """MCG without fresh noise, whose key it splits."""
     prior, problem, _ = cases.gaussian_case("complex")
     blind = dataclasses.replace(
         problem.operator, mask=jnp.zeros_like(problem.operator.mask)
     )
     problem = Problem(blind, jnp.zeros_like(problem.measurement), jnp.float32(0.2))
-    numbers, step = cases.guidance(), ddim.make_step(noise)
+    numbers = cases.guidance(eta=0.0) if name == "mcg" else cases.guidance()
+    step = ddim.make_step(noise)
     run = jax.jit(
         lambda s: cases.run(key, s, prior, problem, numbers)[0], static_argnums=0
     )

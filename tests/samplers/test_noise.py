@@ -8,7 +8,7 @@ import method_cases as cases
 import numpy as np
 import pytest
 
-from mgdm_jax.samplers import ddnm_plus, ddrm, diffpir, pigdm
+from mgdm_jax.samplers import ddnm_plus, ddrm, diffpir, mgdm, pigdm
 
 N_SAMPLES = 3000
 
@@ -18,6 +18,8 @@ PAIRS = {
     "ddrm": (ddrm.make_step(eta_b=0.8), functools.partial(dense.ddrm, eta_b=0.8)),
     "pigdm": (pigdm.make_step(), dense.pigdm),
     "diffpir": (diffpir.make_step(), dense.diffpir),
+    "mgdm": (mgdm.make_step(), dense.mgdm),
+    "dds": cases.METHODS["dds"],
 }
 
 
