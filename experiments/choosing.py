@@ -3,6 +3,7 @@
 import json
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -13,18 +14,20 @@ from mgdm_jax.defaults import Config
 from mgdm_jax.sweeping import criteria, evaluation, holding_out
 
 
-def candidates(config: Config, factors: list[float]) -> list[sweeps.Numbers]:
-    """Return the grid; the chosen numbers are the first candidate.
+class Factors(NamedTuple):
+    """Candidates of ζ and of λ, in units of the chosen."""
 
-    Args:
-      config: the task.
-      factors: of ζ, in units of the chosen; λ varies by their squares.
-    """
+    zeta: list[float]
+    lam: list[float]
+
+
+def candidates(config: Config, factors: Factors) -> list[sweeps.Numbers]:
+    """Return the grid; the chosen numbers are the first candidate."""
     chosen = sweeps.Numbers(*map(float, hyperparameters.resolve(config)))
     grid = sweeps.combinations(
         {
-            "zeta": [chosen.zeta * factor for factor in factors],
-            "lam": [chosen.lam * factor**2 for factor in factors],
+            "zeta": [chosen.zeta * factor for factor in factors.zeta],
+            "lam": [chosen.lam * factor for factor in factors.lam],
             "rho": sorted({0.0, chosen.rho or 0.01}),
             "eta": [chosen.eta],
         }
@@ -90,7 +93,7 @@ def applicable(config: Config) -> list[str]:
     return [name for name in criteria.CRITERIA[1:] if name not in absent]
 
 
-def table(config: Config, factors: list[float], kept: Path) -> str:
+def table(config: Config, factors: Factors, kept: Path) -> str:
     """Return the loss of each criterion as Markdown, and what a slice costs."""
     asked = candidates(config, factors)
     psnr, seconds = values(config, criteria.REFERENCE, asked, kept)

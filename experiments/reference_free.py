@@ -22,6 +22,9 @@ _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to choose for.")
 _FACTORS = flags.DEFINE_list(
     "factors", ["0.25", "0.5", "1", "2"], "Candidates of zeta, in units of the chosen."
 )
+_LAM_FACTORS = flags.DEFINE_list(
+    "lam_factors", None, "The same of lam; squares of those of zeta by default."
+)
 _N_IMAGES = flags.DEFINE_integer("n_images", 8, "Slices of the test subject.")
 _STEPS = flags.DEFINE_integer("steps", 50, "Network evaluations of one sample.")
 _OUT = flags.DEFINE_string("out", "experiments/results", "Folder of the table.")
@@ -34,7 +37,9 @@ def main(argv: list[str]) -> None:
     config.data.n_images, config.sampler.n_steps = _N_IMAGES.value, _STEPS.value
     stem = f"reference_free-{rows.level_name(config)}"
     kept = Path(_OUT.value) / f"{stem}.json"
-    factors = [float(factor) for factor in _FACTORS.value]
+    zeta = [float(factor) for factor in _FACTORS.value]
+    lam = [float(factor) for factor in _LAM_FACTORS.value or ()]
+    factors = choosing.Factors(zeta, lam or [factor**2 for factor in zeta])
     text = choosing.table(config, factors, kept)
     kept.with_suffix(".md").write_text(text + "\n")
     print(f"{stem}, {scoring.prior_id(config)}\n{text}", flush=True)

@@ -11,7 +11,7 @@ from experiments import choosing
 from mgdm_jax import sweeps
 from mgdm_jax.sweeping import evaluation
 
-FACTORS = [1.0, 2.0]
+FACTORS = choosing.Factors([1.0, 2.0], [1.0, 4.0])
 
 
 @pytest.fixture
