@@ -1,7 +1,7 @@
 """Bring the tables of README.md and RESULTS.md up to date with `experiments/results`.
 
 A table there follows a comment that says whose it is: a file of `results`, or one of
-the two summaries made here, `leads` and `scores`.
+the summaries made here, `SUMMARIES`.
 
     python -m experiments.quoted
 """
@@ -38,6 +38,9 @@ NAMES |= {"pigdm_fresh": "ΠGDM, fresh noise", "mcg_fresh": "MCG, fresh noise"}
 NAMES |= {"diffpir": "DiffPIR", "mcg": "MCG", "ddnm_plus": "DDNM+", "tv": "TV"}
 NAMES |= {"score_med": "ScoreMed", "score_mri": "Score-MRI", "dds": "DDS"}
 NAMES |= {"dps_fresh": "DPS, fresh noise"}
+
+CURVES = ("dps", "ddnm", "mgdm")
+"""Rows of figure 3."""
 
 Rows = dict[str, dict]
 
@@ -97,6 +100,19 @@ def scores() -> str:
     return markdown.table(names, lines)
 
 
+def evaluations() -> str:
+    """Return what figure 3 draws over evaluations at 4x, as far as it was computed."""
+    stem, lines = "mri_brats-equispaced-4x", []
+    for n_steps in (20, 50, 100, 200, 350):
+        paths = [RESULTS / f"{stem}-{n_steps}steps-{name}.json" for name in CURVES]
+        if all(path.exists() for path in paths):
+            *others, mgdm = map(keeping.read, paths)
+            told = [f"{mean(row):.2f}" for row in (*others, mgdm)]
+            lines.append([n_steps, *told, *(report.lead(mgdm, row) for row in others)])
+    names = ["evaluations", "DPS", "DDNM", "MGDM", "over DPS", "over DDNM"]
+    return markdown.table(names, lines)
+
+
 def baseline(stem: str) -> str:
     """Return the PSNR that the task's table has of the zero-filled or FBP images."""
     text = (RESULTS / f"{stem}-100steps.md").read_text()
@@ -107,10 +123,13 @@ def baseline(stem: str) -> str:
 
 def table(name: str) -> str:
     """Return the table of a comment's name, without a last line's end."""
-    if name in ("leads", "scores"):
-        return {"leads": leads, "scores": scores}[name]()
+    if name in SUMMARIES:
+        return SUMMARIES[name]()
     lines = (RESULTS / name).read_text().splitlines()
     return "\n".join(line for line in lines if line.startswith("|"))
+
+
+SUMMARIES = {"leads": leads, "scores": scores, "evaluations": evaluations}
 
 
 def refreshed(text: str) -> str:

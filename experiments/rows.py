@@ -33,6 +33,11 @@ VARIANTS = {
     "mgdm_no_r": {},
     "mgdm_no_i": {},
     "mgdm": {},
+    "mgdm_eq13": {
+        "method": "mgdm",
+        "guidance.zeta_scaling": "eq13",
+        "guidance.residual": "norm",
+    },
     "supervised": {
         "prior.path": "experiments/weights/supervised_brain_t1_8x.safetensors",
     },
@@ -41,6 +46,7 @@ VARIANTS = {
 
 The classical ones iterate: a spectrum would be computed for nothing. A `_fresh` one
 draws its noise by Algorithm 2's convention, as MGDM and DDNM do, not by its own code's.
+`mgdm_eq13` has ζ as eq. 13, over √ᾱ, and as DPS over the residual's norm.
 """
 
 STARTING = {

@@ -21,6 +21,7 @@ SPACES: dict[str, Space] = {
     "mgdm_no_i": {"rho": RHO, "eta": ETA, "lam": LAM},
     "mgdm_no_r": {"zeta": ZETA, "eta": ETA, "lam": LAM},
     "mgdm": {"zeta": ZETA, "eta": ETA, "lam": LAM, "rho": RHO},
+    "mgdm_eq13": {"zeta": ZETA, "eta": ETA, "lam": (0.0, *LAM), "rho": RHO},
     "mgdm_no_pr": {"zeta": ZETA, "eta": ETA},
     "ddnm": {"eta": ETA},
     "ddnm_fbp": {"eta": ETA},

@@ -117,8 +117,9 @@ def origin(config: Config) -> str:
     found += [] if task.mask == mask else [f"mask {mask}"]
     if is_noisy(task) and not noisy:
         found += ["no noise"]
-    elif noisy and task.noise_std != tuned.NOISE_STD:
-        found += [f"noise_std {tuned.NOISE_STD:g}"]
+    chosen_for = tuned.NOISE_STD.get(task.kind, task.noise_std)
+    if noisy and task.noise_std != chosen_for:
+        found += [f"noise_std {chosen_for:g}"]
     return ", ".join(found)
 
 

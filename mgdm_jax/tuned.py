@@ -80,6 +80,7 @@ MRI_REAL = {
         "wavelets": (0.0, 3e-4, 0.0, 0.0),
         "pigdm_fresh": (1.33, 0.0, 0.0, 0.9),
         "dps_fresh": (5.33, 0.0, 0.0, 1.0),
+        "mcg_fresh": (5.33, 0.0, 0.0, 1.0),
     },
     "24": {
         "mgdm": (0.667, 1.11e-5, 0.001, 1.0),
@@ -131,6 +132,7 @@ MRI_COMPLEX = {
         "wavelets": (0.0, 0.001, 0.0, 0.0),
         "pigdm_fresh": (1.0, 0.0, 0.0, 1.0),
         "dps_fresh": (3.56, 0.0, 0.0, 0.8),
+        "mcg_fresh": (5.33, 0.0, 0.0, 1.0),
     },
     "8": {
         "mgdm": (3.0, 0.00111, 0.0, 1.0),
@@ -153,6 +155,7 @@ MRI_COMPLEX = {
         "wavelets": (0.0, 0.001, 0.0, 0.0),
         "pigdm_fresh": (1.0, 0.0, 0.0, 1.0),
         "dps_fresh": (3.56, 0.0, 0.0, 0.75),
+        "mcg_fresh": (8.0, 0.0, 0.0, 1.0),
     },
 }
 """Four inner slices of itk_mprage, simulated phase, 100 steps, Gaussian columns,
@@ -248,8 +251,11 @@ diverges. MGDM's ζ at 23 views is a stride below the best, 16, as all slices di
 MASKS = {"mri_real": "equispaced", "mri_complex": "gaussian1d"}
 """Values of `config.task.kind` -> the mask that its numbers were chosen under."""
 
-NOISE_STD = 0.01
-"""`task.noise_std` of the levels `_noisy`; no numbers were chosen at low doses."""
+NOISE_STD = {"ct": 0.01}
+"""Values of `config.task.kind` -> `task.noise_std` of its levels `_noisy`.
+
+No numbers were chosen at low doses.
+"""
 
 BY_KIND = {"mri_real": MRI_REAL, "mri_complex": MRI_COMPLEX, "ct": CT}
 """Values of `config.task.kind` -> the numbers of its task."""

@@ -9,6 +9,7 @@ import pytest
 import tiny
 from ml_collections import ConfigDict
 
+from experiments import agenda, rows
 from experiments.benchmarks import paper_shapes
 from mgdm_jax import (
     defaults,
@@ -76,30 +77,19 @@ def test_every_method_has_its_numbers(path, method):
 
 
 @pytest.mark.parametrize(
-    ("stem", "level", "unsearched"),
-    [
-        ("mri_brats", "4", {"ddnm_plus", "score_med", "score_mri", "csgm_langevin"}),
-        ("mri_brats", "8", {"ddnm_plus", "score_med", "score_mri", "csgm_langevin"}),
-        ("mri_brats", "24", {"ddnm_plus", "score_med", "score_mri", "csgm_langevin"}),
-        ("mri_fastmri", "4", {"ddnm_plus", "score_med", "csgm_langevin"}),
-        ("mri_fastmri", "8", {"ddnm_plus", "score_med", "csgm_langevin"}),
-        ("ct_lidc", "23", {"ddnm_plus", "score_mri"}),
-        ("ct_lidc", "10", {"ddnm_plus", "score_mri", "csgm_langevin"}),
-        ("ct_lidc", "23_noisy", {"score_mri", "csgm_langevin"}),
-    ],
+    "task", agenda.TASKS, ids=lambda t: rows.level_name(t.configured())
 )
-def test_a_method_s_name_alone_is_a_fair_run(stem, level, unsearched):
-    """Its numbers are those chosen on validation for this very level."""
-    number, _, noisy = level.partition("_")
-    config = hyperparameters.with_level(load(ROOT / f"{stem}.py"), float(number))
-    config.task.noise_std = 0.01 if noisy else 0.0
-    chosen, fair = tuned.BY_KIND[config.task.kind][level], set()
+def test_a_method_s_name_alone_is_a_fair_run(task):
+    """Its numbers are those chosen on validation for this very level, or it is said."""
+    config = task.configured()
+    level = f"{task.level}{hyperparameters.NOISY if task.noise else ''}"
+    chosen = tuned.BY_KIND[config.task.kind][level]
+    assert {"mgdm", "mgdm_no_r", "ddnm", "dps", "pigdm", "diffpir"} <= set(chosen)
     for config.method in methods.METHODS:
-        if not hyperparameters.origin(config):
+        assert (config.method in chosen) == (not hyperparameters.origin(config))
+        if config.method in chosen:
             numbers = hyperparameters.numbers(config)
             assert tuple(numbers.values()) == chosen[config.method]
-            fair.add(config.method)
-    assert fair == set(methods.METHODS) - unsearched - {"ddim"}
 
 
 def test_scoremed_starts_from_its_paper_s_numbers_where_it_was_not_tuned():
