@@ -37,7 +37,8 @@ experiments-smoke: $(VENV)/test.stamp
 		--nfe=2 --out=$$out; \
 	$(BIN)/python -m experiments.fig_panels $$tiny --figures=fig4 --out=$$out; \
 	$(BIN)/python -m experiments.compare $$tiny --config configs/ct_lidc.py \
-		--levels=10 --rows=ddnm_fbp_merge,dps_1000,tv,mgdm --out=$$out; \
+		--levels=10 --rows=ddnm_fbp_merge,ddnm_plus,dps_1000,tv,mgdm --out=$$out \
+		--config.task.noise_std=0.01; \
 	$(BIN)/python -m experiments.tune --config configs/mri_brats.py \
 		--subject=itk_mprage --slices=1 --steps=2 --methods=ddnm,wavelets --out=$$out \
 		--config.prior.path=experiments/weights/brain_t1_held_back.safetensors; \

@@ -53,7 +53,7 @@ def classical_evaluator(
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Task to tune for.")
 _SUBJECT = flags.DEFINE_string(
-    "subject", None, "Validation subject (train split).", required=True
+    "subject", None, "Validation subject of the sample (train split)."
 )
 _METHODS = flags.DEFINE_list("methods", list(search.SPACES), "Methods to tune.")
 _SLICES = flags.DEFINE_integer("slices", 4, "Validation slices.")

@@ -36,30 +36,40 @@ def evaluator(config: Config, chunk: int) -> Callable[[list[dict]], np.ndarray]:
     return evaluate
 
 
-def on(config: Config, subject: str, slices: int) -> Config:
-    """Return a copy that reconstructs a validation subject, or end with one line.
+def on(config: Config, subject: str | None, slices: int) -> Config:
+    """Return a copy that reconstructs validation slices, or end with one line.
+
+    Of a prepared file, `config.data.path`, they are those of its validation split.
 
     Args:
       config: a command's, locked as it is.
-      subject: of the training split, which the prior must not have met.
+      subject: of the sample's training split, which the prior must not have met.
       slices: to look at, the volume's ends aside.
     """
     config = copy.deepcopy(config).unlock()
+    config.data.n_images = slices + ENDS
+    if config.data.path:
+        config.data.split = "validation"
+        return config
     try:
         check_held_back(config.prior.path, subject)
     except ValueError as error:
         sys.exit(f"error: {error}")
     config.data.split, config.data.subject = "train", subject
-    config.data.n_images = slices + ENDS
     return config
 
 
-def check_held_back(prior: str, subject: str) -> None:
-    """Refuse a prior that was trained on the validation subject.
+def check_held_back(prior: str, subject: str | None) -> None:
+    """Refuse a prior that was trained on the validation subject, and none.
 
     Raises:
       ValueError: with one line.
     """
+    if subject is None:
+        raise ValueError(
+            "give a validation subject of the sample by --subject, or images of your "
+            "own by --config.data.path."
+        )
     met = priors.met(priors.load(prior)[0])
     if subject in met:
         raise ValueError(

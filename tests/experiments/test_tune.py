@@ -185,6 +185,15 @@ def test_no_search_on_a_subject_that_the_prior_has_met(of_s1):
     validation.check_held_back(of_s1, "itk_mprage")
     with pytest.raises(ValueError, match="was trained on s1"):
         validation.check_held_back(of_s1, "s1")
+    with pytest.raises(ValueError, match=r"--subject, or images of your own"):
+        validation.check_held_back(of_s1, None)
+
+
+def test_of_a_prepared_file_the_validation_split_is_searched_on():
+    config = defaults.reconstruction()
+    config.data.path = "brats.h5"
+    assert validation.on(config, None, 4).data.split == "validation"
+    assert config.data.split == "test"
 
 
 def test_a_prior_is_known_by_its_weights_wherever_they_lie(of_s1, tmp_path):
