@@ -56,6 +56,7 @@ TASKS = (
     *(Task("mri_fastmri", level, "itk_mprage", "brain_complex") for level in (4, 8)),
     *(Task("ct_lidc", level, "lung1", "chest_ct") for level in (23, 10)),
     Task("ct_lidc", 23, "lung1", "chest_ct", noise=0.01),
+    Task("mri_fastmri", 4, "itk_mprage", "brain_complex", noise=0.02),
 )
 
 

@@ -157,11 +157,19 @@ MRI_COMPLEX = {
         "dps_fresh": (3.56, 0.0, 0.0, 0.75),
         "mcg_fresh": (8.0, 0.0, 0.0, 1.0),
     },
+    "4_noisy": {
+        "mgdm_no_ir": (0.0, 3.33e-5, 0.0, 1.0),
+        "mgdm_no_r": (0.667, 1.2, 0.0, 1.0),
+        "mgdm_no_i": (0.0, 3.33e-5, 0.2, 1.0),
+        "mgdm": (0.667, 1.2, 0.0, 1.0),
+    },
 }
 """Four inner slices of itk_mprage, simulated phase, 100 steps, Gaussian columns,
 brain_complex_held_back: `python -m experiments.tune --config configs/mri_fastmri.py
---subject itk_mprage`, at 8x with `--config.task.acceleration=8`. 1,000 steps for
-`score_mri` and `dps_1000`, the latter on one inner slice."""
+--subject itk_mprage`, at 8x with `--config.task.acceleration=8` and, noisy,
+`--config.task.noise_std=0.02`: 2 % of the image's maximum in either part of k-space; λ
+has the noise's share added. 1,000 steps for `score_mri` and `dps_1000`, the latter on
+one inner slice."""
 
 CT = {
     "23": {
@@ -251,7 +259,7 @@ diverges. MGDM's ζ at 23 views is a stride below the best, 16, as all slices di
 MASKS = {"mri_real": "equispaced", "mri_complex": "gaussian1d"}
 """Values of `config.task.kind` -> the mask that its numbers were chosen under."""
 
-NOISE_STD = {"ct": 0.01}
+NOISE_STD = {"mri_complex": 0.02, "ct": 0.01}
 """Values of `config.task.kind` -> `task.noise_std` of its levels `_noisy`.
 
 No numbers were chosen at low doses.

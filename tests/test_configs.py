@@ -84,7 +84,7 @@ def test_a_method_s_name_alone_is_a_fair_run(task):
     config = task.configured()
     level = f"{task.level}{hyperparameters.NOISY if task.noise else ''}"
     chosen = tuned.BY_KIND[config.task.kind][level]
-    assert {"mgdm", "mgdm_no_r", "ddnm", "dps", "pigdm", "diffpir"} <= set(chosen)
+    assert {"mgdm", "mgdm_no_i", "mgdm_no_ir", "mgdm_no_r"} <= set(chosen)
     for config.method in methods.METHODS:
         assert (config.method in chosen) == (not hyperparameters.origin(config))
         if config.method in chosen:
