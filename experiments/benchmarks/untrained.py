@@ -1,11 +1,16 @@
 """A prior of the shipped architecture whose weights are random: it costs the same."""
 
+import sys
+
 import jax
+import jax.numpy as jnp
 
 from mgdm_jax import factory, priors
 from mgdm_jax.defaults import prior_training
 from mgdm_jax.networks import unet
 from mgdm_jax.operators import fourier, masks
+from mgdm_jax.samplers import mgdm
+from mgdm_jax.types import Guidance, Problem
 
 
 def prior(*, tiny: bool = False) -> factory.Prior:
@@ -28,3 +33,17 @@ def operator(prior: factory.Prior) -> fourier.MaskedFourier:
     shape = prior.image_shape
     mask = masks.make_mask("equispaced", (shape[0], shape[1]), 4, 0)
     return fourier.masked_fourier(fourier.centred_to_corner_mask(mask), shape)
+
+
+def account(prior: factory.Prior, n_steps: int) -> tuple[int, int]:
+    """Return bytes that MGDM's program for one image works in, and that it returns."""
+    fourier_of = operator(prior)
+    measurement = fourier_of.forward(jnp.ones(prior.image_shape))
+    problem = Problem(fourier_of, measurement, jnp.float32(0))
+    numbers = Guidance.of(zeta=0.5, lam=0.01, rho=0.01, eta=0.85)
+    sampler = factory.make_sampler(prior, mgdm.make_step(), prior.grid(n_steps))
+    lowered = jax.jit(sampler).lower(jax.random.key(0), prior.params, problem, numbers)
+    found = lowered.compile().memory_analysis()
+    if found is None:
+        sys.exit(f"XLA has no account of memory on {jax.default_backend()}.")
+    return found.temp_size_in_bytes, found.output_size_in_bytes
