@@ -162,6 +162,8 @@ MRI_COMPLEX = {
         "mgdm_no_r": (0.667, 1.2, 0.0, 1.0),
         "mgdm_no_i": (0.0, 3.33e-5, 0.2, 1.0),
         "mgdm": (0.667, 1.2, 0.0, 1.0),
+        "ddrm": (0.0, 0.0, 0.0, 1.0),
+        "tv": (0.0, 3.33e-3, 0.0, 0.0),
     },
 }
 """Four inner slices of itk_mprage, simulated phase, 100 steps, Gaussian columns,
