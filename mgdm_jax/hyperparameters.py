@@ -48,8 +48,8 @@ def numbers(config: Config) -> dict[str, float]:
     """Return ζ, λ, ρ, η: as configured, else the values chosen on validation.
 
     `config.tuned.<method>.<level>` holds them for an acceleration or a number of views,
-    `<level>_noisy` for σ_y > 0; the nearest level is taken, a noisy one for noisy
-    measurements where there is any. `origin` tells which.
+    `<level>_noisy` for σ_y > 0; the nearest level is taken, a noisy one where there is
+    any and σ_y is nearer to `tuned.NOISE_STD` than to 0. `origin` tells which.
 
     Raises:
       ValueError: if a number is neither given nor tuned, or out of range.
@@ -137,11 +137,17 @@ def _nearest(config: Config) -> str | None:
     chosen = [name for name in levels if name != ANY]
     noisy = [name for name in chosen if name.endswith(NOISY)]
     quiet = [name for name in chosen if name not in noisy]
-    names = noisy if noisy and (is_noisy(config.task) or not quiet) else quiet
+    names = noisy if noisy and (_nearer_to_noise(config.task) or not quiet) else quiet
     if not names:
         return ANY if ANY in levels else None
     level = _level(config)
     return min(names, key=lambda n: abs(np.log(float(n.removesuffix(NOISY)) / level)))
+
+
+def _nearer_to_noise(task: Config) -> bool:
+    """Return whether σ_y is nearer to the noisy levels' than to 0; photons count so."""
+    half = tuned.NOISE_STD.get(task.kind, 0.0) / 2
+    return task.noise_std > half or task.photons > 0
 
 
 def _level(config: Config) -> float:

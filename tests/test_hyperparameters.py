@@ -99,6 +99,8 @@ def test_starting_values_never_stand_in_for_a_chosen_level(noise_std):
         ("ct", {"noise_std": 0.1, "n_views": 5}, "level 4, noise_std 0.01"),
         ("mri_complex", {"mask": "gaussian1d", "noise_std": 0.02}, ""),
         ("mri_complex", {"mask": "gaussian1d", "noise_std": 0.2}, "noise_std 0.02"),
+        ("mri_complex", {"mask": "gaussian1d", "noise_std": 0.011}, "noise_std 0.02"),
+        ("mri_complex", {"mask": "gaussian1d", "noise_std": 0.01}, "no noise"),
         ("mri_real", {"mask": "equispaced", "noise_std": 0.2}, ""),
     ],
 )

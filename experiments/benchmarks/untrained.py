@@ -1,4 +1,7 @@
-"""A prior of the shipped architecture whose weights are random: it costs the same."""
+"""A prior of the shipped architecture with random weights, which costs the same.
+
+And what benchmarks sample with it.
+"""
 
 import sys
 
@@ -37,9 +40,9 @@ def operator(prior: factory.Prior) -> fourier.MaskedFourier:
 
 def account(prior: factory.Prior, n_steps: int) -> tuple[int, int]:
     """Return bytes that MGDM's program for one image works in, and that it returns."""
-    fourier_of = operator(prior)
-    measurement = fourier_of.forward(jnp.ones(prior.image_shape))
-    problem = Problem(fourier_of, measurement, jnp.float32(0))
+    physics = operator(prior)
+    measurement = physics.forward(jnp.ones(prior.image_shape))
+    problem = Problem(physics, measurement, jnp.float32(0))
     numbers = Guidance.of(zeta=0.5, lam=0.01, rho=0.01, eta=0.85)
     sampler = factory.make_sampler(prior, mgdm.make_step(), prior.grid(n_steps))
     lowered = jax.jit(sampler).lower(jax.random.key(0), prior.params, problem, numbers)
