@@ -13,6 +13,8 @@ import resource
 import sys
 from pathlib import Path
 
+import jax
+
 from mgdm_jax import cli
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -60,6 +62,8 @@ def _command(module, words, cwd, streams, peak, max_bytes):
     for stream, path in zip((1, 2), streams, strict=True):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
     if max_bytes is not None:
+        # What it compiles would be cut short, and met by all commands after it.
+        jax.config.update("jax_enable_compilation_cache", False)
         with contextlib.suppress(ValueError):
             resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
     try:

@@ -38,11 +38,6 @@ def smoke(name, tmp_path, image_size=120, channels=1):
     return config
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("MGDM_JAX_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.mark.parametrize(
     ("name", "channels", "dtype"),
     [("mri_brats", 1, "float32"), ("mri_fastmri", 2, "bfloat16")],
