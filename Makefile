@@ -116,6 +116,7 @@ notebooks: $(VENV)/test.stamp
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache site
 
+# Not compiled: pip would take a third of its time for what nobody imports.
 # A stamp, not bin/python: an environment that broke off half-way is finished.
 $(VENV)/venv.stamp:
 	@"$(PYTHON)" -c '$(USABLE)' 2>/dev/null || { echo "Python 3.11 or newer, with \
@@ -129,6 +130,6 @@ $(VENV)/docs.stamp: EXTRA := [docs]
 $(VENV)/parity.stamp: EXTRA := [test,parity]
 $(VENV)/demo.stamp $(VENV)/test.stamp $(VENV)/dev.stamp $(VENV)/docs.stamp $(VENV)/parity.stamp: pyproject.toml | $(VENV)/venv.stamp
 	@echo "Installing into $(VENV); this can take a few minutes."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check \
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-compile \
 		--use-pep517 -e ".$(EXTRA)"
 	@touch $@

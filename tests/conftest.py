@@ -26,7 +26,9 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
 def pytest_configure(config):
-    """Compile each program once, and touch no cache of the user's.
+    """Compile each large program once, and touch no cache of the user's.
+
+    Smaller ones are compiled in less time than kept.
 
     Workers compile into folders of their own: JAX reads what another has half written.
     """
@@ -35,7 +37,7 @@ def pytest_configure(config):
     worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
     settings = {
         "jax_compilation_cache_dir": str(folder / f"xla-{worker}"),
-        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_compile_time_secs": 0.1,
     }
     for name, value in settings.items():
         jax.config.update(name, value)
