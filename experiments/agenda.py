@@ -59,6 +59,16 @@ TASKS = (
     Task("mri_fastmri", 4, "itk_mprage", "brain_complex", noise=0.02),
 )
 
+FACTORS = {
+    TASKS[0]: ("--factors=0.5,1,2",),
+    TASKS[5]: ("--factors=0.5,0.75,1,1.25,1.5,2", "--lam_factors=1"),
+    TASKS[8]: ("--factors=0.5,1,2", "--lam_factors=0.25,1,4"),
+}
+"""Task on which numbers are chosen without a reference -> candidates.
+
+On CT only ζ decides, up to a cliff; with noise λ does as well.
+"""
+
 
 def ready(steps: list[Step], done: set[str], begun: set[str]) -> list[Step]:
     """Return the steps that may start, in their order.
@@ -85,15 +95,11 @@ def steps(chunk: int, long_slices: int) -> Iterator[Step]:
     for task in TASKS:
         yield from tables(task, long_slices)
     brats, chest = TASKS[0], TASKS[5]
-    wanted = {
-        "reference_free": ("--n_images=4", "--factors=0.5,1,2"),
-        "calibration_curves": ("--n_samples=5",),
-    }
+    for task, factors in FACTORS.items():
+        more = ("--n_images=4", *factors)
+        yield _about(task, "reference_free", *more)
     for task in (brats, chest):
-        for module, more in wanted.items():
-            stem = rows.level_name(task.configured())
-            needs = (f"row {stem} mgdm",)
-            yield Step(f"{module} {stem}", task.words(module, *more), needs)
+        yield _about(task, "calibration_curves", "--n_samples=5")
     yield Step("fewer evaluations", brats.held_back("fewer_evaluations"))
     yield Step("gradient tuning", brats.held_back("gradient_tuning"))
     done = tuple(f"table {rows.level_name(task.configured())}" for task in TASKS)
@@ -103,6 +109,13 @@ def steps(chunk: int, long_slices: int) -> Iterator[Step]:
     for module in ("table4_supervised", "fig3_nfe_acceleration", "fig_panels"):
         yield Step(module, (module,), done)
     yield Step("quoted", ("quoted",), (*done, "table4_supervised"))
+
+
+def _about(task: Task, module: str, *more: str) -> Step:
+    """Return a step that rests on the chosen numbers of MGDM."""
+    stem = rows.level_name(task.configured())
+    words, needs = task.words(module, *more), (f"row {stem} mgdm",)
+    return Step(f"{module} {stem}", words, needs)
 
 
 def searches(task: Task, chunk: int, long_slices: int) -> Iterator[Step]:
