@@ -116,7 +116,6 @@ notebooks: $(VENV)/test.stamp
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache site
 
-# Not compiled: pip would take a third of its time for what nobody imports.
 # A stamp, not bin/python: an environment that broke off half-way is finished.
 $(VENV)/venv.stamp:
 	@"$(PYTHON)" -c '$(USABLE)' 2>/dev/null || { echo "Python 3.11 or newer, with \
@@ -124,6 +123,7 @@ $(VENV)/venv.stamp:
 	"$(PYTHON)" -m venv $(VENV)
 	@touch $@
 
+# Not compiled: pip would take a third of its time for what nobody imports.
 $(VENV)/test.stamp: EXTRA := [test]
 $(VENV)/dev.stamp: EXTRA := [dev]
 $(VENV)/docs.stamp: EXTRA := [docs]

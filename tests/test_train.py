@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -148,12 +149,15 @@ def check_that_fewer_steps_change_nothing(workdir):
     config = workdir.with_name("fewer.py")
     config.write_text(FEWER_STEPS)
     before = {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()}
-    done = command_server.run(
-        "train", f"--config={config}", f"--workdir={workdir}", cwd=workdir
-    )
+    words = ("train", f"--config={config}", f"--workdir={workdir}")
+    done = command_server.run(*words, cwd=workdir)
     path = workdir / "prior.safetensors"
     assert done.code == 0, done.err
     assert done.out == f"already finished: {path} has 4 steps of 3\n"
+    told = command_server.run(*words, "--log-format=json", cwd=workdir).out
+    start, result = map(json.loads, told.splitlines())
+    assert (start["event"], result["event"]) == ("start", "result")
+    assert result["steps_taken"] == 0
     assert {p: p.read_bytes() for p in workdir.rglob("*") if p.is_file()} == before
 
 
