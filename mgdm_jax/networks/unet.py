@@ -8,6 +8,7 @@ so that a converter is a renaming. `[b, h, w, f]` throughout.
 import functools
 from typing import cast
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -159,8 +160,19 @@ def abstract_params(config: UNetConfig) -> dict:
 @functools.cache
 def _abstract(config: UNetConfig) -> tuple[nnx.GraphDef, nnx.State]:
     """Build the network without weights, which takes seconds, once."""
-    network = nnx.eval_shape(lambda: UNet(config, rngs=nnx.Rngs(0)))
+    rngs = cast(nnx.Rngs, _OneKey())
+    network = nnx.eval_shape(lambda: UNet(config, rngs=rngs))
     return nnx.split(network, nnx.Param)
+
+
+class _OneKey:
+    """The same key at every call: flax's count their calls, for most of those seconds.
+
+    A counter that is traced has no sharding, which JAX explains at length to nobody.
+    """
+
+    def params(self) -> Array:
+        return jax.random.key(0)
 
 
 def make_apply(config: UNetConfig):
