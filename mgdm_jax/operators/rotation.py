@@ -11,6 +11,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from mgdm_jax.operators import projection
 from mgdm_jax.types import Array
@@ -66,7 +67,7 @@ class Rows:
             col = sine * offset[:, None] + cosine * offset[None] + size // 2
             return _sampled(image, row, col, size).sum(0)
 
-        rays = jax.lax.map(project, self.views.directions)
+        rays = lax.map(project, self.views.directions)
         return rays.reshape(-1) / self.views.scale
 
 
@@ -89,7 +90,7 @@ class Columns:
 
         profiles = jnp.asarray(x).reshape(-1, self.views.size)
         start = jnp.zeros((self.views.size, self.views.size), jnp.float32)
-        image, _ = jax.lax.scan(add, start, (profiles, self.views.directions))
+        image, _ = lax.scan(add, start, (profiles, self.views.directions))
         return self.views.masked(image).reshape(-1) / self.views.scale
 
 
@@ -100,12 +101,12 @@ def norm(views: Views) -> Array:
     too small.
     """
     rows, columns = Rows(views), Columns(views)
+
+    def power(_, x):
+        return columns.matvec(rows.matvec(x / jnp.linalg.norm(x)))
+
     x = jnp.ones(views.size**2, jnp.float32)
-    length = jnp.float32(0)
-    for _ in range(POWER_STEPS):
-        x = columns.matvec(rows.matvec(x / jnp.linalg.norm(x)))
-        length = jnp.linalg.norm(x)
-    return jnp.sqrt(length)
+    return jnp.sqrt(jnp.linalg.norm(lax.fori_loop(0, POWER_STEPS, power, x)))
 
 
 def _sampled(image: Array, row: Array, col: Array, size: int) -> Array:
