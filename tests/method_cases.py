@@ -88,6 +88,9 @@ LENGTHS = (*UN_SQUARED, "red_diff")
 RENEWING = ("ddrm", "mcg", "mcg_norm", "csgm_langevin", "score_med", "score_mri")
 """Methods that draw noise at η = 0 as well."""
 
+DENOISE = jax.jit(analytic.gaussian_denoiser)
+"""Of one program, where it is called outside of others."""
+
 DETERMINISTIC = [name for name in METHODS if name not in RENEWING]
 
 OPERATORS = {
@@ -177,23 +180,35 @@ def run(
     )
 
 
+@functools.partial(jax.jit, static_argnames=("method", "steps"))
+def sample(key, method, prior, problem, numbers, steps=8):
+    """Return what `run` does, of a program that tests share."""
+    return run(key, method, prior, problem, numbers, steps)
+
+
+@functools.partial(jax.jit, static_argnames="method")
+def samples(keys, method, prior, problem, numbers):
+    """Return one image a key."""
+    return jax.vmap(lambda key: run(key, method, prior, problem, numbers)[0])(keys)
+
+
 def both(key, operator_name, first, first_numbers, second, second_numbers):
     """Return the images of two methods, or steps, of one key and problem."""
     prior, problem, _ = gaussian_case(operator_name)
-    pair = jax.jit(
-        lambda g, h: (
-            run(key, first, prior, problem, g)[0],
-            run(key, second, prior, problem, h)[0],
-        )
-    )
-    return pair(first_numbers, second_numbers)
+    rows = (first, first_numbers), (second, second_numbers)
+    return [sample(key, row, prior, problem, numbers)[0] for row, numbers in rows]
 
 
 def step_at(key, name, problem, prior, numbers, index=3):
     """Return x_s of one step of a method, from the same x_t for all."""
     times = jax.tree.map(lambda v: v[index], grid())
     x_t = jax.random.normal(key, problem.operator.image_shape)
-    estimate = loop.linearise(analytic.gaussian_denoiser, prior, x_t, times, 1.0)
+    estimate = loop.linearise(DENOISE, prior, x_t, times, 1.0)
     step = METHODS[name][0] if isinstance(name, str) else name
-    x_s, _ = jax.jit(lambda: step(key, estimate, problem, numbers))()
-    return x_s, estimate
+    return _one_step(step, key, prior, x_t, times, problem, numbers), estimate
+
+
+@functools.partial(jax.jit, static_argnames="step")
+def _one_step(step, key, prior, x_t, times, problem, numbers):
+    estimate = loop.linearise(analytic.gaussian_denoiser, prior, x_t, times, 1.0)
+    return step(key, estimate, problem, numbers)[0]

@@ -9,6 +9,7 @@ import method_cases as cases
 import numpy as np
 import operator_cases
 import pytest
+from helpers import forward
 
 from mgdm_jax import analytic, defaults, factory, hyperparameters, methods, schedules
 from mgdm_jax.samplers import loop, mgdm
@@ -102,7 +103,7 @@ def without_spectrum(name):
     operator = operator_cases.WITHOUT_SPECTRUM[name]()
     shape, n = operator.image_shape, int(np.prod(operator.image_shape))
     prior = analytic.Gaussian(jnp.zeros(shape), jnp.ones(n), jnp.eye(n))
-    return prior, Problem(operator, operator.forward(jnp.ones(shape)))
+    return prior, Problem(operator, forward(operator, jnp.ones(shape)))
 
 
 @pytest.mark.parametrize("method", ["ddnm_plus", "ddrm"])
@@ -111,7 +112,7 @@ def test_spectral_methods_say_where_no_spectrum_is_known(method, name, key):
     """One line, and no word of a proximal, which these methods refuse to be given."""
     step = methods.make_step(config(method))
     with pytest.raises(ValueError, match=f"^{method} works in the spectrum") as caught:
-        cases.run(key, step, *without_spectrum(name), cases.guidance())
+        cases.sample(key, step, *without_spectrum(name), cases.guidance())
     assert "\n" not in str(caught.value) and "proximal" not in str(caught.value)
     assert "mgdm, dds or pigdm" in str(caught.value)
 
@@ -120,7 +121,7 @@ def test_spectral_methods_say_where_no_spectrum_is_known(method, name, key):
 def test_what_they_send_to_works_there(method, key):
     step = methods.make_step(config(method))
     prior, problem = without_spectrum("coils")
-    _, info = cases.run(key, step, prior, problem, cases.guidance(), steps=2)
+    _, info = cases.sample(key, step, prior, problem, cases.guidance(), steps=2)
     assert info.finite.all()
 
 

@@ -26,9 +26,7 @@ def test_image_is_the_recursion_s(name, sigma, operator_name, key):
     """Without fresh noise (η = 0) it is the dense steps' of x_T itself."""
     prior, problem, model = cases.noisy_case(operator_name, sigma)
     numbers = cases.guidance(eta=0.0)
-    got, info = jax.jit(lambda k, p, q, g: cases.run(k, name, p, q, g))(
-        key, prior, problem, numbers
-    )
+    got, info = cases.sample(key, name, prior, problem, numbers)
     start = jax.random.normal(jax.random.split(key)[0], got.shape)
     reference, values = cases.METHODS[name][1], [float(v) for v in numbers]
     x_start = np.float64(start).ravel()
@@ -48,9 +46,7 @@ def test_mean_and_covariance(name, key):
         numbers = cases.guidance(zeta=0.0, lam=0.8)
     mean, cov = theory(name, "real", numbers)
     keys = jax.random.split(key, N_SAMPLES)
-    images, _ = jax.jit(
-        jax.vmap(lambda k: cases.run(k, name, prior, problem, numbers))
-    )(keys)
+    images = cases.samples(keys, name, prior, problem, numbers)
     flat = np.float64(images.reshape(N_SAMPLES, -1))
     error = np.sqrt(np.diag(cov) / N_SAMPLES)
     assert np.all(np.abs(flat.mean(0) - mean) < 4.5 * error + 1e-4)
@@ -83,8 +79,10 @@ def test_mgdm_is_biased_towards_the_data_as_stated(key):
     assert np.abs(model.matrix @ cov @ model.matrix.T).max() < 1e-5
     prior, problem, _ = cases.gaussian_case("real")
     at_zero = cases.guidance(lam=0.0, rho=0.0)
-    run = jax.jit(lambda k: cases.run(k, "mgdm", prior, problem, at_zero)[0])
-    images = [np.ravel(run(k)) for k in jax.random.split(key)]
+    images = [
+        np.ravel(cases.sample(k, "mgdm", prior, problem, at_zero)[0])
+        for k in jax.random.split(key)
+    ]
     for image in images:
         np.testing.assert_allclose(model.matrix @ image, model.y, atol=2e-5)
     assert np.abs(images[0] - images[1]).max() > 0.1

@@ -17,47 +17,40 @@ ROUNDING = {"score_med": 5e-4, "score_mri": 5e-4}
 """Where it exceeds 2e-5: VE states start at 157, whose digits are lost in x0."""
 
 
-def sampler(name):
-    def run(key, prior, problem, numbers):
-        return cases.run(key, name, prior, problem, numbers, steps=4)
-
-    return run
-
-
 @pytest.mark.parametrize("name", cases.ALL)
 def test_jit_equals_eager(name, key):
     prior, problem, _ = cases.gaussian_case("real")
-    args = (key, prior, problem, cases.guidance())
-    got, info = jax.jit(sampler(name))(*args)
+    args = (key, name, prior, problem, cases.guidance())
+    got, info = cases.sample(*args)
     with jax.disable_jit():
-        want, want_info = sampler(name)(*args)
+        want, want_info = cases.run(*args)
     np.testing.assert_allclose(got, want, atol=ROUNDING.get(name, 2e-5))
     assert got.dtype == info.data_residual.dtype == info.prox_gap.dtype == jnp.float32
     assert got.shape == problem.operator.image_shape
-    assert info.data_residual.shape == want_info.data_residual.shape == (4,)
+    assert info.data_residual.shape == want_info.data_residual.shape == (8,)
 
 
 @pytest.mark.parametrize("name", cases.ALL)
 def test_vmap_over_problems_and_numbers_equals_a_loop(name, key):
     """And what lies beside an image in its batch does not touch it, were it NaN."""
     prior, problem, _ = cases.gaussian_case("real")
-    run = sampler(name)
     keys = jax.random.split(key, 2)
     ys = jnp.stack([problem.measurement, 0.5 * problem.measurement])
     numbers = [cases.guidance(), cases.guidance(zeta=0.1, lam=0.5, rho=0.0, eta=1.0)]
     stacked = jax.tree.map(lambda *v: jnp.stack(v), *numbers)
     problems = problem._replace(measurement=ys)
     axes = problem._replace(operator=None, measurement=0, noise_std=None)
-    over_problems = jax.vmap(run, in_axes=(0, None, axes, None))
-    both = jax.jit(jax.vmap(over_problems, in_axes=(None, None, None, 0)))
-    got, _ = both(keys, prior, problems, stacked)
+    over_problems = jax.vmap(cases.run, in_axes=(0, None, None, axes, None))
+    table = jax.vmap(over_problems, in_axes=(None, None, None, None, 0))
+    both = jax.jit(table, static_argnums=1)
+    got, _ = both(keys, name, prior, problems, stacked)
     broken = problems._replace(measurement=ys.at[1].set(jnp.nan))
-    beside, _ = both(keys, prior, broken, stacked)
+    beside, _ = both(keys, name, prior, broken, stacked)
     np.testing.assert_array_equal(beside[:, 0], got[:, 0])
-    one = jax.jit(run)
     for i, number in enumerate(numbers):
         for j in range(2):
-            want, _ = one(keys[j], prior, problem._replace(measurement=ys[j]), number)
+            single = problem._replace(measurement=ys[j])
+            want, _ = cases.sample(keys[j], name, prior, single, number)
             np.testing.assert_allclose(got[i, j], want, atol=ROUNDING.get(name, 2e-5))
 
 
@@ -66,19 +59,19 @@ def test_traced_once_and_same_bits_for_the_same_key(name, key):
     prior, problem, _ = cases.gaussian_case("real")
     traces = []
 
-    def counted(*args):
+    @jax.jit
+    def sample(*args):
         traces.append(1)
-        return sampler(name)(*args)
+        return cases.run(args[0], name, *args[1:])
 
-    run = jax.jit(counted)
     other = dataclasses.replace(
         problem.operator, mask=jnp.roll(problem.operator.mask, 1, 1)
     )
-    first, _ = run(key, prior, problem, cases.guidance())
-    again, _ = run(key, prior, problem, cases.guidance())
+    first, _ = sample(key, prior, problem, cases.guidance())
+    again, _ = sample(key, prior, problem, cases.guidance())
     np.testing.assert_array_equal(first, again)
-    run(key, prior, problem._replace(operator=other), cases.guidance())
-    run(jax.random.key(5), prior, problem, cases.guidance(0.0, 0.0, 0.0, 0.0))
+    sample(key, prior, problem._replace(operator=other), cases.guidance())
+    sample(jax.random.key(5), prior, problem, cases.guidance(0.0, 0.0, 0.0, 0.0))
     assert len(traces) == 1
 
 
@@ -92,19 +85,16 @@ def test_units_do_not_matter(name, key):
     numbers = cases.guidance()
     factor = 0.5 if name in cases.LENGTHS else 1.0
     shorter = numbers._replace(zeta=factor * numbers.zeta)
-    got, want = jax.jit(
-        lambda: (
-            cases.run(key, name, prior, smaller, shorter, unit=0.5)[0],
-            cases.run(key, name, prior, problem, numbers)[0],
-        )
-    )()
+    halved = jax.jit(functools.partial(cases.run, method=name, unit=0.5))
+    got, _ = halved(key, prior=prior, problem=smaller, numbers=shorter)
+    want, _ = cases.sample(key, name, prior, problem, numbers)
     np.testing.assert_allclose(2.0 * got, want, atol=ROUNDING.get(name, 1e-4))
 
 
 def test_diagnostics_say_what_they_say(key):
     prior, problem, _ = cases.gaussian_case("ct")
     numbers = cases.guidance()
-    image, info = jax.jit(sampler("mgdm_no_r"))(key, prior, problem, numbers)
+    image, info = cases.sample(key, "mgdm_no_r", prior, problem, numbers)
     misfit = problem.measurement - problem.operator.forward(image)
     want = jnp.linalg.norm(misfit) / jnp.linalg.norm(problem.measurement)
     np.testing.assert_allclose(info.data_residual[-1], want, rtol=1e-3)
@@ -115,11 +105,11 @@ def test_diagnostics_say_what_they_say(key):
 def test_divergence_is_reported(key):
     prior, problem, _ = cases.gaussian_case("real")
     numbers = cases.guidance(zeta=1e30)
-    _, info = jax.jit(sampler("mgdm_no_pr"))(key, prior, problem, numbers)
+    _, info = cases.sample(key, "mgdm_no_pr", prior, problem, numbers)
     assert not info.finite[-1]
 
 
-@pytest.mark.parametrize("name", cases.ALL)
+@pytest.mark.parametrize("name", ["ddim", "mgdm", "score_med", *cases.PROCESSES])
 def test_keeping_estimates_changes_nothing_but_rounding(name, key):
     prior, problem, _ = cases.gaussian_case("real")
     arguments = {
@@ -222,7 +212,7 @@ def test_a_proximal_step_that_is_not_solved_is_seen(key):
     prior, problem, _ = cases.gaussian_case("ct")
     step = mgdm.make_step(mgdm.Options(proximal_fn=proximal.conjugate_gradient(1)))
     numbers = cases.guidance(rho=0.0)
-    _, info = jax.jit(lambda k: cases.run(k, step, prior, problem, numbers))(key)
+    _, info = cases.sample(key, step, prior, problem, numbers)
     assert info.prox_gap.min() > 1e-3
 
 

@@ -3,7 +3,6 @@
 import dataclasses
 
 import dense
-import jax
 import jax.numpy as jnp
 import method_cases as cases
 import numpy as np
@@ -68,10 +67,10 @@ def test_where_nothing_is_measured_a_method_is_ddim(noise, name, key):
     problem = Problem(blind, jnp.zeros_like(problem.measurement), jnp.float32(0.2))
     numbers = cases.guidance(eta=0.0) if name == "mcg" else cases.guidance()
     step = ddim.make_step(noise)
-    run = jax.jit(
-        lambda s: cases.run(key, s, prior, problem, numbers)[0], static_argnums=0
+    got, want = (
+        cases.sample(key, row, prior, problem, numbers)[0] for row in (name, step)
     )
-    np.testing.assert_allclose(run(name), run(step), atol=1e-4)
+    np.testing.assert_allclose(got, want, atol=1e-4)
 
 
 @pytest.mark.parametrize("operator_name", cases.OPERATORS)
@@ -113,7 +112,10 @@ def test_without_a_merge_scoremed_and_score_mri_are_one(key):
 def test_langevin_forgets_a_measurement_that_is_all_noise(key):
     prior, problem, _ = cases.gaussian_case("real")
     numbers = cases.guidance(zeta=0.1)
-    run = jax.jit(lambda p: cases.run(key, "csgm_langevin", prior, p, numbers)[0])
+
+    def run(problem):
+        return cases.sample(key, "csgm_langevin", prior, problem, numbers)[0]
+
     noisy = problem._replace(noise_std=jnp.float32(1e6))
     other = noisy._replace(measurement=-problem.measurement)
     np.testing.assert_allclose(run(noisy), run(other), atol=1e-5)

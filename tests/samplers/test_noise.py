@@ -33,9 +33,7 @@ def test_mean_and_covariance_with_noise(name, operator_name, sigma, key):
     numbers = cases.guidance(lam=3.0, eta=0.7)
     step, reference = PAIRS[name]
     keys = jax.random.split(key, N_SAMPLES)
-    images = jax.jit(
-        jax.vmap(lambda k: cases.run(k, step, prior, problem, numbers)[0])
-    )(keys)
+    images = cases.samples(keys, step, prior, problem, numbers)
     values = [float(v) for v in numbers]
     mean, cov = dense.moments(reference, model, cases.levels(), values)
     flat = np.float64(images.reshape(N_SAMPLES, -1))

@@ -33,7 +33,7 @@ def test_score_is_that_of_the_smoothed_prior(key):
 def test_noiseless_data_are_met(name, operator_name, key):
     prior, problem, model = cases.gaussian_case(operator_name)
     numbers = cases.guidance(zeta=0.2, lam=0.8)
-    image, info = jax.jit(lambda k: cases.run(k, name, prior, problem, numbers))(key)
+    image, info = cases.sample(key, name, prior, problem, numbers)
     np.testing.assert_allclose(model.matrix @ np.ravel(image), model.y, atol=1e-3)
     assert float(info.data_residual[-1]) < 1e-3
 

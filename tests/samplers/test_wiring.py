@@ -32,6 +32,7 @@ def test_where_x0_is_clipped_the_noise_is_the_network_s(name, key):
     row = jax.tree.map(lambda v: v[3], cases.grid())
     x_t = jax.random.normal(key, blind.image_shape)
 
+    @jax.jit
     def clipped(*args):
         made = analytic.gaussian_denoiser(*args)
         return made._replace(x0_hat=jnp.clip(made.x0_hat, -0.1, 0.1))
@@ -42,7 +43,8 @@ def test_where_x0_is_clipped_the_noise_is_the_network_s(name, key):
     implied = (x_t - jnp.sqrt(a) * x0) / jnp.sqrt(1 - a)
     assert jnp.abs(raw - implied).max() > 0.1
     eps = implied if name in IMPLIED else raw
-    got, _ = cases.METHODS[name][0](key, estimate, problem, cases.guidance(eta=0.0))
+    step, numbers = cases.METHODS[name][0], cases.guidance(eta=0.0)
+    got, _ = jax.jit(lambda: step(key, estimate, problem, numbers))()
     np.testing.assert_allclose(got, jnp.sqrt(s) * x0 + jnp.sqrt(1 - s) * eps, atol=1e-5)
 
 
@@ -68,16 +70,20 @@ def test_line_11_has_the_options_of_lines_8_and_9(chosen, through, key):
     solve, norm = options.proximal_fn, options.discrepancy_norm
     forms = {"residual": options.residual, "scaling": options.zeta_scaling}
     zeta, lam = numbers.zeta, numbers.lam
-    if through:
-        want = discrepancy.gradient_through_inner(
-            estimate, problem, zeta, lam, proximal_fn=solve, norm=norm, **forms
-        )
-    else:
+
+    @jax.jit
+    def gradient():
+        if through:
+            return discrepancy.gradient_through_inner(
+                estimate, problem, zeta, lam, proximal_fn=solve, norm=norm, **forms
+            )
         x0_tilde = inner.refine(estimate, problem, zeta, **forms)
         x0_bar = solve(problem, x0_tilde, lam)
-        want = discrepancy.gradient(
+        return discrepancy.gradient(
             estimate, problem, x0_tilde, x0_bar, lam, proximal_fn=solve, norm=norm
         )
+
+    want = gradient()
     np.testing.assert_allclose(plain - moved, want, atol=1e-4)
     assert jnp.abs(want).max() > 1e-2
 
@@ -94,5 +100,5 @@ def test_without_line_8_there_is_nothing_to_differentiate_through(key):
 @pytest.mark.parametrize("name", ["mgdm", "mgdm_no_ir", "ddnm", "diffpir", "dds"])
 def test_the_gap_is_of_the_weight_in_use(name, key):
     prior, problem, _ = cases.noisy_case("real", 0.3)
-    _, info = jax.jit(lambda: cases.run(key, name, prior, problem, cases.guidance()))()
+    _, info = cases.sample(key, name, prior, problem, cases.guidance())
     assert info.prox_gap.max() < 1e-4
