@@ -28,18 +28,18 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 def pytest_configure(config):
     """Compile each program once, and touch no cache of the user's.
 
-    Workers compile into folders of their own: JAX reads what another has half written.
+    Workers share what they compile. Of what another has half written JAX warns, and
+    compiles it itself.
     """
     folder = config.cache.mkdir("mgdm_jax")
     os.environ["MGDM_JAX_CACHE"] = str(folder)
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
-    compiled = str(folder / f"xla-{worker}")
-    jax.config.update("jax_compilation_cache_dir", compiled)
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled  # of scripts started by tests
-    # Here small programs stay in memory, and to keep them takes longer than to compile;
-    # a script has them from no one else.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    settings = {
+        "jax_compilation_cache_dir": str(folder / "xla"),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+    }
+    for name, value in settings.items():
+        jax.config.update(name, value)
+        os.environ[name.upper()] = str(value)  # of scripts started by tests
 
 
 @pytest.fixture

@@ -17,10 +17,11 @@ COMMON = """
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
-from mgdm_jax import devices, factory, methods, reconstruction, train
+from mgdm_jax import analytic, devices, factory, methods, reconstruction, train
 from mgdm_jax.networks import unet
 from mgdm_jax.types import Guidance
 import test_configs
@@ -91,6 +92,11 @@ from mgdm_jax import sweeps
 from mgdm_jax.sweeping import evaluation
 
 few = data.take(np.arange(4))
+prior = prior._replace(  # a network takes ten times as long to compile
+    denoise=analytic.stationary_denoiser,
+    params=analytic.StationaryGaussian(jnp.full((120, 120), 0.2), jnp.ones((120, 120))),
+)
+sampler = factory.make_sampler(prior, methods.make_step(config), prior.grid(2))
 numbers = sweeps.grid(zeta=(0.1, 0.5), lam=(0.1,), rho=(0.0, 0.01), eta=(0.85,))
 
 

@@ -76,9 +76,9 @@ def start_two(words_of, folder):
         "JAX_NUM_CPU_DEVICES": "2",
         "PYTHONPATH": f"{TESTS.parent}:{TESTS}:{TESTS / 'training'}",
     }
-    environment.pop("JAX_COMPILATION_CACHE_DIR", None)  # half-written by the other
     started = []
     for index in range(2):
+        environment["JAX_COMPILATION_CACHE_DIR"] = str(folder / f"xla{index}")
         with (folder / f"err{index}").open("w") as err:
             words = [sys.executable, *words_of(coordinator, index)]
             started.append(
