@@ -96,9 +96,7 @@ def check_prox(op, key, lam, tol=1e-5):
     assert np.linalg.norm(gradient) < tol * scale
     best = prox_objective(op, x_bar, x, y, lam)
     for k in keys[2:]:
-        neighbour = np.asarray(x_bar) + np.float32(0.1) * np.asarray(
-            random_image(op, k)
-        )
+        neighbour = x_bar + 0.1 * np.asarray(random_image(op, k))
         assert best < prox_objective(op, neighbour, x, y, lam)
 
 
