@@ -17,7 +17,7 @@ demo: $(VENV)/demo.stamp
 	&& echo "Look at $$out/panel.png"
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest -q -n $(JOBS)
 
 # What docs/ and notebooks/ tell their readers to run.
 test-docs: $(VENV)/test.stamp
