@@ -88,10 +88,10 @@ LENGTHS = (*UN_SQUARED, "red_diff")
 RENEWING = ("ddrm", "mcg", "mcg_norm", "csgm_langevin", "score_med", "score_mri")
 """Methods that draw noise at η = 0 as well."""
 
+DETERMINISTIC = [name for name in METHODS if name not in RENEWING]
+
 DENOISE = jax.jit(analytic.gaussian_denoiser)
 """Of one program, where it is called outside of others."""
-
-DETERMINISTIC = [name for name in METHODS if name not in RENEWING]
 
 OPERATORS = {
     "real": lambda: operator_cases.real_fourier((4, 4)),

@@ -35,7 +35,7 @@ def network_prior():
 
 
 def white_prior(shape):
-    """Return one that lowers ten times as fast."""
+    """Return one that lowers in less time than a network."""
     n = math.prod(shape)
     return factory.Prior(
         denoise=analytic.gaussian_denoiser,

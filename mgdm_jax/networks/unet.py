@@ -159,16 +159,17 @@ def abstract_params(config: UNetConfig) -> dict:
 
 @functools.cache
 def _abstract(config: UNetConfig) -> tuple[nnx.GraphDef, nnx.State]:
-    """Build the network without weights, which takes seconds, once."""
+    """Build the network without weights, once: of ADM it takes a second."""
     rngs = cast(nnx.Rngs, _OneKey())
     network = nnx.eval_shape(lambda: UNet(config, rngs=rngs))
     return nnx.split(network, nnx.Param)
 
 
 class _OneKey:
-    """The same key at every call: flax's count their calls, for most of those seconds.
+    """The same key at every call, for weights that nobody draws.
 
-    A counter that is traced has no sharding, which JAX explains at length to nobody.
+    `nnx.Rngs` counts its calls, and asks the counter for its sharding: traced, it has
+    none, and composing JAX's error took three times as long as all the rest.
     """
 
     def params(self) -> Array:
