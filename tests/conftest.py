@@ -42,6 +42,11 @@ def pytest_configure(config):
         os.environ[name.upper()] = str(value)  # of scripts started by tests
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the longest, so that no worker waits for one of them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture
 def key() -> jax.Array:
     return jax.random.key(0)

@@ -133,6 +133,7 @@ close(evaluate(jax.tree.map(lambda v: v[:3], numbers)),
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "script", [TRAINING, SAMPLING + SWEEPING], ids=["train", "sample and sweep"]
 )

@@ -28,6 +28,7 @@ def tiny_config():
     config.network.patch = 8
     config.train.log_every = 1
     config.train.validate_every = 3  # and at the last step, 4
+    config.train.sample_every = 0
     return config
 
 
@@ -97,9 +98,11 @@ def kill_at_three(workdir):
     assert [p.name for p in (workdir / "checkpoints").glob("?")] == ["2"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("compile_quickly")
 def test_resuming_after_a_kill_is_exact(tmp_path, monkeypatch):
     config = tiny_config()
+    config.train.sample_every = 4
     monkeypatch.setattr(steps, "LEVELS", (250,))
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
     kill_at_three(resumed)
@@ -124,7 +127,6 @@ def test_resuming_after_a_kill_is_exact(tmp_path, monkeypatch):
 def test_what_a_checkpoint_calls_finished_has_its_prior(tmp_path, monkeypatch):
     config = tiny_config()
     config.train.n_steps = config.train.save_every = 2
-    config.train.sample_every = 0
 
     def die(*_):
         raise KeyboardInterrupt

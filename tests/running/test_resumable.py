@@ -141,6 +141,7 @@ def images_of(workdir):
         return file["reconstruction"][()]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("n_devices", [1, 2])
 def test_two_processes_give_the_bits_of_one(folder, whole, n_devices):
     """Of two devices each the images to 1e-5: a batch is another one there."""

@@ -57,7 +57,7 @@ for _ in range(2):  # the second time it is finished
 def config():
     """Return four steps on batches of four, saved at the second."""
     made = test_train.tiny_config()
-    made.train.batch_size = 4
+    made.train.batch_size = made.train.sample_every = 4
     return made
 
 
@@ -123,6 +123,7 @@ def losses(workdir):
     return [[float(value or 0) for value in row.values()] for row in rows]
 
 
+@pytest.mark.long
 def test_two_processes_train_as_one_and_resume(tmp_path, monkeypatch):
     one, two = tmp_path / "one", tmp_path / "two"
     codes, _ = train_two(two, last=3)

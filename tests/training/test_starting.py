@@ -71,7 +71,7 @@ def test_of_a_learned_variance_the_mean_is_taken(tmp_path):
     got, _ = begin(path, config)
     x, t = np.ones((1, 16, 16, 1), np.float32), np.array([40])
     both, mean = (
-        unet.make_apply(unet.UNetConfig.from_fields(network))(params, x, t)
+        jax.jit(unet.make_apply(unet.UNetConfig.from_fields(network)))(params, x, t)
         for network, params in (
             (priors.load(path)[0].network, priors.unflatten(given)),
             (config.network.to_dict(), priors.unflatten(got)),
