@@ -40,7 +40,8 @@ def values(
 ) -> tuple[np.ndarray, float]:
     """Return PSNR, or what the criterion wants much of, [s, n]; and its seconds.
 
-    Loading and compilation are in the seconds, of all times that it was gone on with.
+    The latter is -∞ of an image that diverged. Loading and compilation are in the
+    seconds, of all times that it was gone on with.
 
     Args:
       config: the task.
@@ -58,8 +59,9 @@ def values(
         started = time.monotonic()
         evaluate = evaluate or evaluator(config, criterion)
         outcome = evaluate(sweeps.stack(asked[start : start + size]))
-        is_reference = criterion == criteria.REFERENCE
-        found = outcome.scores.psnr if is_reference else outcome.merit
+        found = np.where(outcome.diverged, -np.inf, outcome.merit)
+        if criterion == criteria.REFERENCE:
+            found = outcome.scores.psnr
         known["values"] += np.asarray(found, float).tolist()
         known["seconds"] += time.monotonic() - started
         keeping.add(kept, criterion, known)
@@ -106,8 +108,8 @@ def table(config: Config, factors: Factors, kept: Path) -> str:
     for name in applicable(config):
         merit, seconds = values(config, name, asked, kept)
         merit = np.where(np.isnan(merit), -np.inf, merit)
-        each = [np.argmax(below_cliff(merit[:, [i]], asked, name)) for i in range(n)]
-        together = np.argmax(below_cliff(merit, asked, name).mean(axis=1))
+        each = [np.argmax(below_cliff(merit[:, [i]], asked)) for i in range(n)]
+        together = np.argmax(below_cliff(merit, asked).mean(axis=1))
         n_samples = len(asked) * (2 if name == "sure" else 1)
         choices = {
             f"{name}, per slice": np.array(each),
@@ -120,19 +122,13 @@ def table(config: Config, factors: Factors, kept: Path) -> str:
     return markdown.table(["chosen by", "PSNR / dB", loss, "samples", "s"], lines)
 
 
-def below_cliff(
-    merit: np.ndarray, asked: list[sweeps.Numbers], criterion: str
-) -> np.ndarray:
+def below_cliff(merit: np.ndarray, asked: list[sweeps.Numbers]) -> np.ndarray:
     """Return merits [s, n], the least from the ζ on at which a candidate diverged.
 
-    As `tables.best` of a sweep of these images, but that of the noisy criteria no data
-    residual is kept: there what is not finite has diverged.
+    As `tables.best` of a sweep of these images.
     """
     zeta = np.array([numbers.zeta for numbers in asked])
-    diverged = np.isneginf(merit)
-    if criterion == "held_out":
-        diverged |= merit < criteria.BLANK
-    broken = diverged.any(axis=1)
+    broken = np.isneginf(merit).any(axis=1)
     end = zeta[broken].min() if broken.any() else np.inf
     allowed = zeta < end if (zeta < end).any() else np.full(len(zeta), True)
     return np.where(allowed[:, None], merit, -np.inf)

@@ -1,5 +1,6 @@
 """How candidates of ζ, λ, ρ, η are judged: by a reference image, or without one."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -28,8 +29,8 @@ REFERENCE = "psnr"
 CRITERIA = (REFERENCE, "held_out", "discrepancy", "sure")
 """Values of `config.sweep.criterion`; the first asks for references."""
 
-BLANK = -1.0
-"""Merit of a blank image by held-out measurements."""
+UNRELATED = -math.sqrt(2)
+"""Merit, by held-out measurements, of an image that has their energy and no more."""
 
 NOISY = ("discrepancy", "sure")
 """Those that rest on the noise level."""
@@ -54,26 +55,32 @@ def make(criterion: str, sampler: Sampler) -> MeritFn:
 
 
 def is_broken(
-    criterion: str, scores: metrics.Scores, data_residual: Array, merit: Array
+    criterion: str,
+    image: Array,
+    scores: metrics.Scores,
+    data_residual: Array,
+    merit: Array,
 ) -> Array:
-    """Return whether an image is further from what judges it than a blank one is.
+    """Return whether an image is worse than none, so that it must have diverged.
 
-    From the reference, or the measurements that were held out, else from the given:
-    finite as it is where x0_hat is clipped, it has diverged.
+    It may be finite where x0_hat is clipped. With a reference: further from it than a
+    blank image. Without: further than that from the measurements that it was given; of
+    a mean square above that of a white image; or further from those held out than an
+    unrelated image of their energy (a good sample of what cannot be told from the rest
+    is beyond a blank one there).
 
     Args:
       criterion: one of `CRITERIA`.
+      image: [h, w] or [h, w, 2] in operator units, of magnitudes in [0, 1].
       scores: NMSE is NaN without a reference.
       data_residual: of the measurements that the sampler saw, a blank image's is 1.
       merit: of `make`.
     """
-    match criterion:
-        case "psnr":
-            return scores.nmse > 1
-        case "held_out":
-            return merit < BLANK
-        case _:
-            return data_residual > 1
+    if criterion == REFERENCE:
+        return scores.nmse > 1
+    n_pixels = image.shape[0] * image.shape[1]
+    broken = (data_residual > 1) | (jnp.square(image).sum() > n_pixels)
+    return broken | (merit < UNRELATED) if criterion == "held_out" else broken
 
 
 def _psnr(key, params, problem, held, reference, guidance, image) -> Array:

@@ -174,7 +174,7 @@ def compiled(
         if criterion != criteria.REFERENCE:  # by which a blank image has its own
             merit = jnp.where(diverged, -jnp.inf, merit)
         scores = metrics.score(reference, image)
-        diverged |= criteria.is_broken(criterion, scores, residual, merit)
+        diverged |= criteria.is_broken(criterion, image, scores, residual, merit)
         return Outcome(scores, residual, diverged, merit)
 
     held_axes = None if held_out is None else held_out.axes

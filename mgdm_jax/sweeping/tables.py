@@ -118,11 +118,12 @@ def best(rows: Sequence[Row], criterion: str) -> Row:
 
     Without a reference nobody sees what a ζ at the cliff does to the next image: there
     none is taken from the least on at which a candidate of as many steps diverged,
-    unless nothing is left.
+    unless nothing is left, and then none that diverged itself, if there is another.
     """
     if criterion != criteria.REFERENCE:
         ends = cliffs(rows)
-        rows = [row for row in rows if row.zeta < ends[row.n_steps]] or rows
+        below = [row for row in rows if row.zeta < ends[row.n_steps]]
+        rows = below or [row for row in rows if not row.n_diverged] or rows
     return max(rows, key=lambda row: row.merit)
 
 

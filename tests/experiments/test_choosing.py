@@ -93,13 +93,13 @@ def check_the_loss_is_that_of_the_choice(config, kept):
 def test_no_candidate_at_the_cliff_is_chosen():
     """As `sweep` chooses: of one slice by what that slice has seen."""
     asked = [sweeps.Numbers(zeta, lam, 0, 1) for zeta in (3, 1, 2) for lam in (1, 2)]
+    lost = -np.inf
     merit = np.array(
-        [[-0.1, -0.1], [-0.1, -1.2], [-0.3] * 2, [-0.4] * 2, *2 * [[-0.2] * 2]]
+        [[-0.1, -0.1], [-0.1, lost], [-0.3] * 2, [-0.4] * 2, *2 * [[-0.2] * 2]]
     )
-    both = choosing.below_cliff(merit, asked, "held_out")
+    both = choosing.below_cliff(merit, asked)
     assert both.mean(axis=1).argmax() == 4 and np.isneginf(both[:2]).all()
-    first = choosing.below_cliff(merit[:, :1], asked, "held_out")
+    first = choosing.below_cliff(merit[:, :1], asked)
     assert first.argmax() == 0
-    lost = np.full((6, 1), -2.0)
-    np.testing.assert_array_equal(choosing.below_cliff(lost, asked, "held_out"), lost)
-    np.testing.assert_array_equal(choosing.below_cliff(merit, asked, "sure"), merit)
+    merit[3] = lost  # of the least ζ: nothing is below, and the rest is as it was
+    np.testing.assert_array_equal(choosing.below_cliff(merit, asked), merit)

@@ -218,6 +218,35 @@ def test_an_image_worse_than_a_blank_one_has_diverged(scan, folder, criterion):
     np.testing.assert_array_equal(outcome.diverged, [[False] * 2, [True] * 2])
 
 
+@pytest.mark.parametrize("sigma", [0.0, SIGMA])
+def test_a_wrong_guess_of_what_is_held_out_is_broken_by_its_energy_alone(sigma):
+    """An unrelated image is further from held-out lines than a blank one."""
+    operator = operator_cases.complex_fourier((24, 25))
+    truth, other = (0.2 * random_image(operator, jax.random.key(i)) for i in (1, 2))
+    y = operator.forward(truth)
+    noise = operator.sampled(linalg.unit_noise(jax.random.key(0), y))
+    held = Problem(operator, y + sigma * noise, jnp.float32(sigma))
+
+    def broken(image, data_residual=0.0):
+        found = merit("held_out", None, held, image, held=held)
+        scores = metrics.Scores(*jnp.full(3, jnp.nan))
+        lost = criteria.is_broken("held_out", image, scores, data_residual, found)
+        return bool(lost), float(found)
+
+    other *= 0.9 * linalg.norm(truth) / linalg.norm(other)
+    assert broken(other)[1] < -1 and not broken(other)[0]
+    assert broken(3 * other)[0] and not broken(0 * other)[0]
+    assert broken(other, data_residual=1.1)[0]
+
+
+@pytest.mark.parametrize("criterion", ["held_out", "discrepancy", "sure"])
+def test_brighter_than_white_is_broken_though_it_meets_the_data(criterion):
+    scores = metrics.Scores(*jnp.full(3, jnp.nan))
+    for size, want in ((1.1, True), (0.9, False)):
+        image = jnp.zeros((4, 6, 2)).at[..., 1].set(size)
+        assert bool(criteria.is_broken(criterion, image, scores, 0.0, 0.0)) == want
+
+
 def test_sure_is_not_for_photons():
     config = load(ROOT / "ct_lidc.py")
     config.sweep.criterion, config.task.photons = "sure", 1e4

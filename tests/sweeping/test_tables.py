@@ -73,6 +73,9 @@ def test_no_zeta_at_the_cliff_is_taken_unseen(criterion, want):
     assert "20 steps diverged from zeta=2 on" in tables.text(rows, criterion)
     lost = [row._replace(n_diverged=1) for row in rows]
     assert tables.best(lost, criterion).zeta == 3.0
+    lost[0] = lost[0]._replace(n_diverged=0)
+    if criterion != "psnr":  # nothing is below the cliff, and one did not diverge
+        assert tables.best(lost, criterion) == lost[0]
 
 
 def test_sensitivity_around_the_best_row():
