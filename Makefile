@@ -73,12 +73,13 @@ experiments-smoke: $(VENV)/test.stamp
 	$(BIN)/python -m experiments.kills --kills=1 --jobs=prepare
 
 # What peers are needed for: converted networks and samplers against PyTorch's, the
-# projector beside astra's. Gigabytes of packages, which `.ci/run` does without.
-parity: $(VENV)/parity.stamp
+# projector beside astra's and scico's. Gigabytes of packages.
+parity: $(VENV)/parity.stamp $(VENV)/scico.stamp
 	$(BIN)/python -m pytest -q -m "slow or not slow" tests/test_convert_torch.py
 	$(BIN)/python -m experiments.benchmarks.against_torch --size=32 --steps=2 \
 		--rounds=1 --batches=1
-	$(BIN)/python -m experiments.benchmarks.projectors --size=32 --views=8 --rounds=1
+	$(BIN)/python -m experiments.benchmarks.projectors --size=32 --views=8 --rounds=1 \
+		--scico=$(VENV)/scico/bin/python
 
 # The oldest versions that pyproject.toml allows, in an environment of their own; what
 # they say of the newer ones that these bring with them is not ours.
@@ -136,4 +137,11 @@ $(VENV)/demo.stamp $(VENV)/test.stamp $(VENV)/dev.stamp $(VENV)/docs.stamp $(VEN
 	{ $$pip uv && $(BIN)/uv pip install -q --compile-bytecode \
 		--python $(BIN)/python -e ".$(EXTRA)"; } || \
 	$$pip --use-pep517 -e ".$(EXTRA)"
+	@touch $@
+
+# scico wants an older jax than ours.
+$(VENV)/scico.stamp: | $(VENV)/parity.stamp
+	"$(PYTHON)" -m venv $(VENV)/scico
+	$(BIN)/uv pip install -q --python $(VENV)/scico/bin/python scico || \
+	$(VENV)/scico/bin/python -m pip install -q --disable-pip-version-check scico
 	@touch $@
