@@ -251,13 +251,13 @@ CT = {
         "dps_fresh": (2.67, 0.0, 0.0, 0.2),
     },
 }
-"""Four inner slices of lung1, 100 steps (1,000 for `score_med` and `dps_1000`),
-chest_ct_held_back: `python -m experiments.tune --config configs/ct_lidc.py --subject
-lung1`, with `--config.task.n_views=10` at 10 views and, noisy,
-`--config.task.noise_std=0.01`: about 1 % of a sinogram's maximum; λ has the noise's
-share added. With FBP for a pseudo-inverse in DDNM's residual form (`ddnm_fbp`) every η
-diverges. MGDM's ζ at 23 views is a stride below the best, 16, as all slices diverge at
-24; noisy it is one below 1 for the like reason."""
+"""Four inner slices of lung1, 100 steps (1,000 for `score_med` and `dps_1000`, 333 on
+one slice for `csgm_langevin`), chest_ct_held_back: `python -m experiments.tune --config
+configs/ct_lidc.py --subject lung1`, with `--config.task.n_views=10` at 10 views and,
+noisy, `--config.task.noise_std=0.01`: about 1 % of a sinogram's maximum; λ has the
+noise's share added. With FBP for a pseudo-inverse in DDNM's residual form (`ddnm_fbp`)
+every η diverges. MGDM's ζ at 23 views is a stride below the best, 16, as all slices
+diverge at 24; noisy it is one below 1 for the like reason."""
 
 MASKS = {"mri_real": "equispaced", "mri_complex": "gaussian1d"}
 """Values of `config.task.kind` -> the mask that its numbers were chosen under."""
