@@ -68,8 +68,8 @@ def load(volume: volumes.Volume, target: volumes.Target) -> prepared.Slices:
     keep = brain_slices(each[0][0])
     return volumes.joined(
         [
-            volumes.magnitudes(values, pixel_mm, target, label, keep)
-            for label, (values, pixel_mm) in zip(CONTRASTS, each, strict=True)
+            volumes.magnitudes(values, spacing, target, label, keep)
+            for label, (values, spacing) in zip(CONTRASTS, each, strict=True)
         ]
     )
 

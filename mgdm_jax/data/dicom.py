@@ -19,8 +19,6 @@ _NEEDED = (
     "ImageOrientationPatient",
 )
 
-_AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-
 
 def find(root: Path) -> list[volumes.Volume]:
     """Return the series below a folder, by SeriesInstanceUID; PatientID is the subject.
@@ -80,6 +78,8 @@ def load(
 ) -> prepared.Slices:
     """Return the slices of one series: CT by its window, all else by its brightest.
 
+    Axial ones lie as all volumes do, others as they are stored.
+
     Args:
       volume: of `find`.
       target: size of the slices.
@@ -89,18 +89,43 @@ def load(
       ValueError: if the series cannot be used.
     """
     values, header = read(volume)
+    axes = np.reshape(np.array(header.ImageOrientationPatient, float), (2, 3))
     if only_axial_ct:
-        _check_axial_ct(header)
-    modality, pixel_mm = str(header.get("Modality", "")), float(header.PixelSpacing[0])
+        _check_axial_ct(header, axes)
+    height, width = (float(mm) for mm in header.PixelSpacing)
+    values, spacing = _turned(values, (height, width), axes)
+    modality = str(header.get("Modality", ""))
     if modality == "CT":
-        return volumes.hounsfield(values, pixel_mm, target)
-    return volumes.magnitudes(values, pixel_mm, target, modality.lower() or "unknown")
+        return volumes.hounsfield(values, spacing, target)
+    label = modality.lower() or "unknown"
+    return volumes.magnitudes(values, spacing, target, label)
 
 
-def _check_axial_ct(header: pydicom.Dataset) -> None:
+def _turned(
+    values: np.ndarray, spacing: tuple[float, float], axes: np.ndarray
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """Return nearly axial slices as all volumes lie, and height and width of a pixel.
+
+    Args:
+      values: [n, h, w]; of other planes they are returned as they are.
+      spacing: height and width of a pixel.
+      axes: [2, 3], where w and h run in the patient, as `ImageOrientationPatient`.
+    """
+    along_w, along_h = np.abs(axes).argmax(1)
+    if {along_w, along_h} != {0, 1}:
+        return values, spacing
+    if np.cross(*axes)[2] < 0:
+        values = values[::-1]
+    if along_w == 1:
+        values, spacing, axes = values.swapaxes(1, 2), spacing[::-1], axes[::-1]
+    flips = [slice(None, None, -1 if axes[i, i] < 0 else 1) for i in (1, 0)]
+    return values[:, flips[0], flips[1]], spacing
+
+
+def _check_axial_ct(header: pydicom.Dataset, axes: np.ndarray) -> None:
     if header.get("Modality") != "CT":
         raise ValueError(f"its modality is {header.get('Modality')}, not CT.")
-    tilt = np.abs(np.subtract(header.ImageOrientationPatient, _AXIAL)).max()
+    tilt = max(np.sort(np.abs(axes))[:, 1].max(), np.abs(axes[:, 2]).max())
     if tilt > COSINE_TOLERANCE:
         raise ValueError("its slices are not axial.")
 

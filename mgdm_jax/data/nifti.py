@@ -33,12 +33,12 @@ def find(root: Path) -> list[volumes.Volume]:
     return found
 
 
-def read(path: str) -> tuple[np.ndarray, float]:
-    """Return the volume [n, h, w] float32, slices from feet to head, and a pixel's mm.
+def read(path: str) -> tuple[np.ndarray, tuple[float, float]]:
+    """Return the volume [n, h, w] float32, slices from feet to head, and mm of a pixel.
 
     Rows run from anterior to posterior, columns from the patient's right to left: the
     axes are turned to the nearest of these, no value is interpolated. Slope and
-    intercept of the header are applied.
+    intercept of the header are applied. A pixel has a height and a width.
 
     Raises:
       ValueError: if the file has not three dimensions.
@@ -51,8 +51,8 @@ def read(path: str) -> tuple[np.ndarray, float]:
         )
     canonical = nibabel.as_closest_canonical(image)  # to right, anterior, head
     values = np.asarray(canonical.dataobj, np.float32).reshape(canonical.shape[:3])
-    pixel_mm = float(canonical.header.get_zooms()[1])
-    return values[::-1, ::-1].transpose(2, 1, 0), pixel_mm
+    width, height = (float(mm) for mm in canonical.header.get_zooms()[:2])
+    return values[::-1, ::-1].transpose(2, 1, 0), (height, width)
 
 
 def load(
@@ -68,7 +68,7 @@ def load(
     Raises:
       ValueError: if the file cannot be used.
     """
-    values, pixel_mm = read(volume.paths[0])
+    values, spacing = read(volume.paths[0])
     if modality == "ct":
-        return volumes.hounsfield(values, pixel_mm, target)
-    return volumes.magnitudes(values, pixel_mm, target, label="mr")
+        return volumes.hounsfield(values, spacing, target)
+    return volumes.magnitudes(values, spacing, target, label="mr")

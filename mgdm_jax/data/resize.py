@@ -3,6 +3,9 @@
 import numpy as np
 from scipy import ndimage
 
+SQUARE = 0.01
+"""Pixels that differ less in height and width, relatively, are square."""
+
 
 def crop_or_pad(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return [..., h, w] of the given size around the same centre, zeros outside.
@@ -42,3 +45,24 @@ def resample(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(
         ndimage.zoom(images, zoom, order=1, mode="nearest", grid_mode=True)
     )
+
+
+def square(
+    volume: np.ndarray, spacing: tuple[float, float]
+) -> tuple[np.ndarray, float]:
+    """Return [n, h, w] of square pixels of the same extent, and a pixel's height in mm.
+
+    Where height and width differ by more than `SQUARE`, the coarser of the two is
+    resampled, linearly, to the finer.
+
+    Args:
+      volume: [n, h, w] real.
+      spacing: height and width of a pixel in mm.
+    """
+    finer = min(spacing)
+    if max(spacing) <= (1 + SQUARE) * finer:
+        return volume, spacing[0]
+    h, w = (
+        round(n * mm / finer) for n, mm in zip(volume.shape[1:], spacing, strict=True)
+    )
+    return resample(volume, (h, w)), finer

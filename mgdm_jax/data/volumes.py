@@ -15,6 +15,12 @@ from mgdm_jax.data import prepared, resize, samples
 OUTLIERS = 6.0
 """Standard deviations above the mean where brain magnitudes are cut off."""
 
+AIR = -200.0
+"""Something of every CT is below, in HU: air is at -1000."""
+
+SIGNED = 0.01
+"""Share of clearly negative values from which a volume is none of magnitudes."""
+
 FITS = ("crop", "resample")
 
 
@@ -40,8 +46,8 @@ class Target:
     Attributes:
       size: height and width; None as they are.
       fit: "crop" (and pad with zeros, around the same centre) or "resample", padded to
-        a square first; pixels are taken for square ones. "auto" resamples CT, whose
-        field of view is the body, and crops all else.
+        a square first. "auto" resamples CT, whose field of view is the body, and
+        crops all else. Pixels are square before that (`resize.square`).
     """
 
     size: int | None = None
@@ -67,7 +73,7 @@ class Target:
 
 def magnitudes(
     volume: np.ndarray,
-    pixel_mm: float,
+    spacing: tuple[float, float],
     target: Target,
     label: str,
     keep: slice | None = None,
@@ -80,15 +86,16 @@ def magnitudes(
 
     Args:
       volume: [n, h, w] in the scanner's arbitrary units.
-      pixel_mm: height of its pixels.
+      spacing: height and width of its pixels in mm.
       target: size of the slices.
       label: the contrast's name.
       keep: slices wanted; None for all.
 
     Raises:
-      ValueError: if the volume is empty or not finite.
+      ValueError: if the volume is empty, not finite, or none of magnitudes.
     """
-    volume = np.maximum(_finite(volume), 0)
+    _check_magnitudes(_finite(volume))
+    volume, pixel_mm = resize.square(np.maximum(volume, 0), spacing)
     if not volume.any():
         raise ValueError("the volume is zero throughout.")
     box = volume[tuple(slice(i.min(), i.max() + 1) for i in np.nonzero(volume))]
@@ -105,20 +112,29 @@ def magnitudes(
     )
 
 
-def hounsfield(volume: np.ndarray, pixel_mm: float, target: Target) -> prepared.Slices:
+def hounsfield(
+    volume: np.ndarray, spacing: tuple[float, float], target: Target
+) -> prepared.Slices:
     """Return CT slices as clip((HU + 1024) / 2048, 0, 1).
 
     Args:
       volume: [n, h, w] in Hounsfield units.
-      pixel_mm: height of its pixels.
+      spacing: height and width of its pixels in mm.
       target: size of the slices.
 
     Raises:
-      ValueError: if the volume is not finite.
+      ValueError: if the volume is not finite, or nothing of it is air.
     """
+    least = _finite(volume).min()
+    if least > AIR:
+        raise ValueError(
+            f"its least value is {least:g}: no Hounsfield units, of which air has "
+            "-1000; rescale it to these."
+        )
+    volume, pixel_mm = resize.square(volume, spacing)
     if target.fit == "auto":
         target = dataclasses.replace(target, fit="resample")
-    images = target.of(samples.from_hounsfield(_finite(volume)))
+    images = target.of(samples.from_hounsfield(volume))
     return prepared.Slices(
         images=np.clip(images, 0, 1),
         label=["ct"] * len(volume),
@@ -135,6 +151,15 @@ def _finite(volume: np.ndarray) -> np.ndarray:
     if not np.isfinite(volume).all():
         raise ValueError("the volume holds NaN or infinite values.")
     return volume
+
+
+def _check_magnitudes(volume: np.ndarray) -> None:
+    share = (volume < -0.05 * np.abs(volume).max()).mean()
+    if share > SIGNED:
+        raise ValueError(
+            f"{share:.0%} of its values are negative, down to {volume.min():g}: no "
+            "magnitudes; CT wants --modality ct, or Modality CT in DICOM's headers."
+        )
 
 
 def joined(parts: Sequence[prepared.Slices]) -> prepared.Slices:

@@ -175,6 +175,52 @@ def test_chests_at_full_size(tmp_path, rng):
     np.testing.assert_allclose(found.images[:, -55:], 1, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "orientation",
+    [
+        [-1, 0, 0, 0, -1, 0],
+        [-1, 0, 0, 0, 1, 0],
+        [0, 1, 0, 1, 0, 0],
+        [0, -1, 0, 1, 0, 0],
+        [0, -1, 0, -1, 0, 0],
+    ],
+)
+def test_axial_slices_lie_as_simpleitk_orients_them(tmp_path, rng, orientation):
+    """LPS: columns to the left, rows to the back, slices to the head."""
+    slices, _ = scanner_files.ct_series(rng, n=3, size=16)
+    for ds in slices:
+        ds.ImageOrientationPatient = orientation
+        ds.Rows, ds.Columns = 8, 32
+    scanner_files.save_all(tmp_path, slices)
+    (volume,) = lidc.find(tmp_path)
+    found = lidc.load(volume, AS_IT_IS).images
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(tmp_path)))
+    independent = sitk.GetArrayFromImage(sitk.DICOMOrient(reader.Execute(), "LPS"))
+    expected = np.clip((independent + 1024) / 2048, 0, 1)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_rescaling_that_is_missing_is_no_hounsfield_units(tmp_path, rng):
+    slices, _ = scanner_files.ct_series(rng, n=2, size=16)
+    for ds in slices:
+        del ds.RescaleSlope, ds.RescaleIntercept
+    scanner_files.save_all(tmp_path, slices)
+    (volume,) = dicom.find(tmp_path)
+    with pytest.raises(ValueError, match="no Hounsfield units"):
+        dicom.load(volume, AS_IT_IS)
+
+
+def test_pixels_become_square(tmp_path, rng):
+    slices, _ = scanner_files.ct_series(rng, n=2, size=16)
+    for ds in slices:
+        ds.PixelSpacing = [0.7, 2.1]
+    scanner_files.save_all(tmp_path, slices)
+    (volume,) = dicom.find(tmp_path)
+    found = dicom.load(volume, AS_IT_IS)
+    assert found.images.shape == (2, 16, 48) and found.pixel_mm == pytest.approx(0.7)
+
+
 def test_other_modalities_by_their_brightest(tmp_path, rng):
     slices, _ = scanner_files.ct_series(rng, n=2, size=16)
     for ds in slices:

@@ -34,10 +34,10 @@ def test_slices_lie_as_simpleitk_orients_them(tmp_path, rng, codes, tilt):
     """LPS: columns to the left, rows to the back, slices to the head."""
     path = str(tmp_path / "volume.nii.gz")
     nibabel.save(oriented(rng.random((4, 5, 6), np.float32), tuple(codes), tilt), path)
-    ours, pixel_mm = nifti.read(path)
+    ours, spacing = nifti.read(path)
     independent = sitk.DICOMOrient(sitk.ReadImage(path), "LPS")
     np.testing.assert_array_equal(ours, sitk.GetArrayFromImage(independent))
-    assert pixel_mm == pytest.approx(independent.GetSpacing()[1], rel=1e-5)
+    assert spacing == pytest.approx(independent.GetSpacing()[1::-1], rel=1e-5)
 
 
 def test_slope_and_intercept_are_applied(tmp_path):
@@ -90,7 +90,7 @@ def test_a_time_series_is_refused(tmp_path):
 
 @pytest.mark.parametrize(("modality", "expected"), [("ct", 0.75), ("mr", 1.0)])
 def test_values_by_modality(tmp_path, modality, expected):
-    values = np.zeros((16, 16, 3), np.float32)
+    values = np.full((16, 16, 3), -1024 if modality == "ct" else 0, np.float32)
     values[4:9, 4:9] = 512
     path = scanner_files.write_nifti(tmp_path / "v.nii", values)
     volume = volumes.Volume("v", "v", (str(path),))
@@ -104,11 +104,58 @@ def test_values_by_modality(tmp_path, modality, expected):
 @pytest.mark.parametrize("modality", ["mr", "ct"])
 def test_ct_is_resampled_unless_it_is_to_be_cropped(fit, modality):
     """Its field of view is the body: the middle of a chest is a heart."""
-    values = np.zeros((1, 40, 40), np.float32)
+    values = np.full((1, 40, 40), -1000 if modality == "ct" else 0, np.float32)
     values[:, :20] = 800.0
     make = volumes.hounsfield if modality == "ct" else volumes.magnitudes
     more = ("mr",) if modality == "mr" else ()
-    found = make(values, 1.5, volumes.Target(20, fit), *more)
+    found = make(values, (1.5, 1.5), volumes.Target(20, fit), *more)
     resampled = fit == "resample" or (fit == "auto" and modality == "ct")
     assert found.images.shape == (1, 20, 20)
     assert np.max(found.pixel_mm) == pytest.approx(3.0 if resampled else 1.5)
+
+
+@pytest.mark.parametrize("spacing", [(1, 3, 1), (3, 1, 1)])
+@pytest.mark.parametrize("fit", ["crop", "resample"])
+def test_pixels_become_square(tmp_path, spacing, fit):
+    """A ball of a sagittal scan is as wide as it is high."""
+    shape = [round(60 / mm) for mm in spacing]
+    place = [(np.arange(n) + 0.5) * mm for n, mm in zip(shape, spacing, strict=True)]
+    grid = np.meshgrid(*place, indexing="ij")
+    values = sum((axis - 30) ** 2 for axis in grid) < 20**2
+    affine = np.diag([*spacing, 1.0])
+    path = scanner_files.write_nifti(
+        tmp_path / "v.nii", values.astype(np.float32), affine
+    )
+    volume = volumes.Volume("v", "v", (str(path),))
+    found = nifti.load(volume, volumes.Target(60, fit), "mr")
+    inside = found.images[30] > 0.5
+    assert found.pixel_mm == pytest.approx(1) and found.images.shape == (60, 60, 60)
+    assert np.ptp(np.flatnonzero(inside.any(0))) == pytest.approx(39, abs=2)
+    assert np.ptp(np.flatnonzero(inside.any(1))) == pytest.approx(39, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("modality", "low", "high", "message"),
+    [
+        ("mr", -1024, 1000, r"negative, down to -1024: no magnitudes; CT wants"),
+        ("mr", -2, 3, "negative, down to -2: no magnitudes"),
+        ("ct", 0, 2024, "least value is 0: no Hounsfield units"),
+        ("ct", 0, 1, "least value is 0: no Hounsfield units"),
+    ],
+)
+def test_values_of_other_units_are_refused(tmp_path, modality, low, high, message):
+    """CT as magnitudes loses the lungs; stored values as HU saturate."""
+    values = np.full((8, 8, 2), low, np.float32)
+    values[2:6, 2:6] = high
+    path = scanner_files.write_nifti(tmp_path / "v.nii", values)
+    volume = volumes.Volume("v", "v", (str(path),))
+    with pytest.raises(ValueError, match=message):
+        nifti.load(volume, volumes.Target(), modality)
+
+
+def test_a_little_below_zero_is_noise_of_magnitudes(tmp_path):
+    values = np.full((8, 8, 2), 100, np.float32)
+    values[0, 0] = -3
+    path = scanner_files.write_nifti(tmp_path / "v.nii", values)
+    volume = volumes.Volume("v", "v", (str(path),))
+    assert nifti.load(volume, volumes.Target(), "mr").images.min() == 0
