@@ -58,7 +58,7 @@ def _measured_data() -> Config:
     data.embedded = True  # without a path, use the embedded sample
     data.modality = "brain"  # of the embedded sample: brain, chest
     data.split = "test"  # of the sample or of prepared images
-    data.subject = "colin27"  # of the sample
+    data.subject = "colin27"  # of the sample; or of prepared images, if it is there
     data.n_images = 16
     return data
 
@@ -289,6 +289,7 @@ def shorten(config: Config, arg: str = "smoke") -> Config:
         raise ValueError(f"variants are :smoke and, of priors, :paper; got :{arg}.")
     config.init = ""
     config.network.channel_mult = (1.0, 1.0)
+    config.network.attention_resolutions = ()
     config.train.batch_size = 2
     config.train.n_steps = 4
     config.train.warmup_steps = 1

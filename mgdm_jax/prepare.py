@@ -3,7 +3,8 @@ r"""Prepare a data set: `python -m mgdm_jax.prepare brats --in DIR --out images.
 Reads BraTS, fastMRI, LIDC-IDRI, or any DICOM series or NIfTI volumes, and writes one
 HDF5 file of slices (`data.prepared`), which `--config.data.path` of `run` and `train`
 takes, and a manifest beside it: what each volume was made of, with checksums, and what
-was left out and why. Subjects are split by a hash of their names.
+was left out and why. Subjects are split by a hash of their names, but for those named
+by `--validation` and `--test`.
 
     python -m mgdm_jax.prepare fastmri --in multicoil_val --out knees.h5
     python -m mgdm_jax.prepare lidc --in LIDC-IDRI --out chests.h5 --workers 8
@@ -15,14 +16,11 @@ was left out and why. Subjects are split by a hash of their names.
 Finished volumes lie in `OUT.parts` until all are there: started again, it goes on.
 """
 
-import concurrent.futures
-import concurrent.futures.process
 import dataclasses
 import json
-import multiprocessing
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +29,7 @@ from tqdm import tqdm
 
 from mgdm_jax.commands import launch
 from mgdm_jax.data import fastmri, jobs, prepared, readers, volumes
+from mgdm_jax.data.splits import Splits, parse
 from mgdm_jax.storage import aside
 
 SHARES = ("train=0.8", "validation=0.1", "test=0.1")
@@ -40,7 +39,7 @@ def prepare(
     reader: readers.Reader,
     root: Path,
     out: Path,
-    shares: Mapping[str, float],
+    splits: Splits,
     workers: int,
 ) -> dict:
     """Prepare every volume below a folder, write them as one file, return the manifest.
@@ -50,17 +49,15 @@ def prepare(
       OSError: if a file cannot be written; what was finished is kept.
     """
     folder = _parts(out)
-    work = [
-        jobs.SlicesJob(v, prepared.split_of(v.subject, shares), reader, folder)
-        for v in _found(reader, root)
-    ]
+    found = _found(reader, root, splits)
+    work = [jobs.SlicesJob(v, splits.of(v.subject), reader, folder) for v in found]
     jobs.check_parts(folder)
     jobs.check_unread(work, [out, manifest_path(out)])
     finished = _finish(work, workers)
     entries, parts = jobs.alike(finished, folder)
     odd = (entry for entry in entries if "skipped" in entry and entry not in finished)
     sys.stderr.writelines(f"{_line(entry)}\n" for entry in odd)
-    manifest = {"reader": dataclasses.asdict(reader), "shares": dict(shares)}
+    manifest = {"reader": dataclasses.asdict(reader), **dataclasses.asdict(splits)}
     manifest["volumes"] = entries
     text = json.dumps(manifest, indent=1)
     aside.write_text(folder / jobs.PLAN, text)
@@ -73,7 +70,7 @@ def prepare(
 def prepare_measured(
     root: Path,
     out: Path,
-    shares: Mapping[str, float],
+    splits: Splits,
     sampling: fastmri.Sampling | None,
     workers: int,
     *,
@@ -90,15 +87,15 @@ def prepare_measured(
       OSError: if a file cannot be written; what was finished is kept.
     """
     work = [
-        jobs.MeasuredJob(v, prepared.split_of(v.subject, shares), out, sampling)
-        for v in _found(readers.make("fastmri", None, "crop", "mr"), root)
+        jobs.MeasuredJob(v, splits.of(v.subject), out, sampling)
+        for v in _found(readers.make("fastmri", None, "crop", "mr"), root, splits)
     ]
     outputs = [job.output for job in work]
     if not overwrite:
         jobs.check_ours(outputs)
     jobs.check_unread(work, [*outputs, manifest_path(out)])
     manifest: dict = {"sampling": sampling and dataclasses.asdict(sampling)}
-    manifest |= {"shares": dict(shares), "volumes": _finish(work, workers)}
+    manifest |= dataclasses.asdict(splits) | {"volumes": _finish(work, workers)}
     aside.write_text(manifest_path(out), json.dumps(manifest, indent=1))
     return manifest
 
@@ -125,17 +122,18 @@ def _check_new(out: Path) -> None:
     if planned and ours and prepared.is_prepared(out):
         entries = json.loads(planned)["volumes"]
         kept = {entry["volume"] for entry in entries if "skipped" not in entry}
-        if prepared.volumes(out) == kept:
+        if prepared.names(out, "volume") == kept:
             return
     for path in (out, manifest):
         if path.exists():
             raise ValueError(f"{path} exists; give another --out, or --overwrite.")
 
 
-def _found(reader: readers.Reader, root: Path) -> list[volumes.Volume]:
+def _found(reader: readers.Reader, root: Path, splits: Splits) -> list[volumes.Volume]:
     found = reader.find(root)
     if not found:
         raise ValueError(f"{root} holds no volume that {reader.name} knows.")
+    splits.check_known({volume.subject for volume in found})
     return found
 
 
@@ -143,7 +141,7 @@ def _finish(work: Sequence[Any], workers: int) -> list[dict]:
     """Return the manifest's entries of all jobs, in the order of the volumes' names."""
     entries = []
     with tqdm(total=len(work), unit="volume", desc="prepare") as bar:
-        for entry in _each(work, workers):
+        for entry in jobs.each(work, workers):
             bar.update()
             entries.append(entry)
             if "skipped" in entry:
@@ -161,50 +159,6 @@ def _line(entry: dict) -> str:
     return f"left out {entry['volume']}: {entry['skipped']}"
 
 
-def _each(work: Sequence[Any], workers: int) -> Iterator[dict]:
-    """Yield the entry of every job as it is finished."""
-    if workers == 1:
-        yield from map(jobs.run, work)
-        return
-    # spawn: fork would copy threads that numerical libraries have started.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
-        running = [pool.submit(jobs.run, job) for job in work]
-        try:
-            for done in concurrent.futures.as_completed(running):
-                yield done.result()
-        except concurrent.futures.process.BrokenProcessPool:
-            raise ValueError(
-                "a worker was killed, for memory most likely; start again with fewer "
-                "--workers, and it goes on with what is left."
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def parse_shares(given: Sequence[str]) -> dict[str, float]:
-    """Return split -> share of `split=share` words.
-
-    Raises:
-      ValueError: if a split is unknown, or the shares do not add up to 1.
-    """
-    shares = {}
-    for word in given:
-        split, _, share = word.partition("=")
-        try:
-            shares[split] = float(share)
-        except ValueError:
-            raise ValueError(f"--shares wants split=share, got {word!r}.") from None
-    strange = set(shares) - set(prepared.SPLITS)
-    negative = any(share < 0 for share in shares.values())
-    if strange or negative or abs(sum(shares.values()) - 1) > 1e-6:
-        raise ValueError(
-            f"--shares must give {', '.join(prepared.SPLITS)} shares that add up to 1, "
-            f"got {','.join(given)}."
-        )
-    return shares
-
-
 def _define_flags() -> None:
     flags.DEFINE_string("in", None, "Folder of the data set.")
     flags.DEFINE_string("out", None, "HDF5 file to write; with --measured a folder.")
@@ -213,7 +167,9 @@ def _define_flags() -> None:
     how = "How they get that size; auto resamples CT, and crops or pads all else."
     flags.DEFINE_enum("fit", "auto", fits, how)
     flags.DEFINE_enum("modality", "mr", ["mr", "ct"], "Of NIfTI volumes.")
-    flags.DEFINE_list("shares", list(SHARES), "Shares of the subjects.")
+    flags.DEFINE_list("shares", list(SHARES), "Shares of the subjects not named.")
+    flags.DEFINE_list("validation", [], "Names of subjects for validation.")
+    flags.DEFINE_list("test", [], "Names of subjects for the test.")
     flags.DEFINE_bool("measured", False, "Keep fastMRI's own k-space.")
     flags.DEFINE_string(
         "mask", "gaussian1d", "How complete data of --measured are sampled."
@@ -228,13 +184,14 @@ def _define_flags() -> None:
 def _run(name: str, given: flags.FlagValues) -> str:
     """Prepare a data set and return what to tell of it."""
     reader = readers.make(name, given.size, given.fit, given.modality)
-    shares = parse_shares(given.shares)
+    splits = parse(given.shares, given.validation, given.test)
+    _check_used(name, given)
     root, out = Path(str(given["in"].value)), Path(given.out)
     if not root.is_dir():
         raise ValueError(f"{root} is no folder; --in names the data set's.")
     aside.check(out)
     if given.measured:
-        return _run_measured(name, given, root, out, shares)
+        return _run_measured(name, given, root, out, splits)
     if out.suffix not in (".h5", ".hdf5"):
         raise ValueError(f"--out must end in .h5, got {out}.")
     if out.is_dir():
@@ -242,12 +199,30 @@ def _run(name: str, given: flags.FlagValues) -> str:
     aside.clear(_parts(out))  # of one that was killed when all was written
     if not given.overwrite:
         _check_new(out)
-    entries = prepare(reader, root, out, shares, given.workers)["volumes"]
+    entries = prepare(reader, root, out, splits, given.workers)["volumes"]
+    found = prepared.summary(out)
     counts = [
         f"{split} {count.slices} of {count.subjects} subjects"
-        for split, count in prepared.summary(out).items()
+        for split, count in found.items()
     ]
-    return f"wrote {out}, slices: {'; '.join(counts)}{_left_out(entries, out)}\n"
+    said = f"wrote {out}, slices: {'; '.join(counts)}{_left_out(entries, out)}\n"
+    lacking = splits.lacking([split for split, count in found.items() if count.slices])
+    if lacking:
+        said += (
+            f"no subject came to {', '.join(lacking)}: name some by --validation and "
+            "--test, or give other --shares\n"
+        )
+    return said
+
+
+def _check_used(name: str, given: flags.FlagValues) -> None:
+    """Refuse flags that would change nothing."""
+    idle = {"modality": name != "nifti"}
+    idle |= dict.fromkeys(("mask", "acceleration", "seed"), not given.measured)
+    for flag, is_idle in idle.items():
+        if is_idle and given[flag].present:
+            where = "for nifti" if flag == "modality" else "with --measured"
+            raise ValueError(f"--{flag} has an effect only {where}; leave it out.")
 
 
 def _run_measured(
@@ -255,7 +230,7 @@ def _run_measured(
     given: flags.FlagValues,
     root: Path,
     out: Path,
-    shares: Mapping[str, float],
+    splits: Splits,
 ) -> str:
     if name != "fastmri" or given.size:
         raise ValueError("--measured is for fastmri, without --size.")
@@ -268,7 +243,7 @@ def _run_measured(
     if given.acceleration is not None:
         sampling = fastmri.Sampling(given.mask, given.acceleration, given.seed)
     entries = prepare_measured(
-        root, out, shares, sampling, given.workers, overwrite=given.overwrite
+        root, out, splits, sampling, given.workers, overwrite=given.overwrite
     )["volumes"]
     return f"wrote {out}{_left_out(entries, out)}\n"
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mgdm_jax import measurements, photons
-from mgdm_jax.data import plain_slices, prepared, samples
+from mgdm_jax.data import plain_slices, prepared, samples, wanted
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import (
@@ -87,12 +87,15 @@ def _given(config: Config, image_shape: tuple[int, ...]) -> _Given:
     channels = 2 if len(image_shape) == 3 else 1
     data = config.data
     if data.path:
-        chosen = prepared.spread(data.path, data.split, data.n_images)
+        if config.task.kind in ("ct", "mri_real", "mri_complex"):
+            wanted.check_modality(data.path, ct=config.task.kind == "ct")
+        subject = wanted.subject(data.path, data.subject)
+        chosen = prepared.spread(data.path, data.split, data.n_images, subject)
         given = _Given(
             plain_slices.to_channels(data.path, chosen.images, channels),
             scale=chosen.scale,
             pixel_mm=chosen.pixel_mm,
-            source=f"{data.path}: {data.split}",
+            source="/".join(filter(None, (f"{data.path}: {data.split}", subject))),
             has_phase=np.iscomplexobj(chosen.images),
         )
     else:

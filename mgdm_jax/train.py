@@ -100,7 +100,7 @@ def build(
             f"train.batch_size must be a multiple of the {mesh.size} devices, got "
             f"{config.train.batch_size}."
         )
-    network = unet.UNetConfig.from_fields(config.network.to_dict())
+    network = _network(config)
     init_key, run_key = jax.random.split(jax.random.key(config.train.seed))
     apply = unet.make_apply(network)
     params = unet.initialise(network, init_key)
@@ -123,6 +123,14 @@ def build(
         state=begin(params),
         mesh=mesh,
     )
+
+
+def _network(config: Config) -> unet.UNetConfig:
+    network = unet.UNetConfig.from_fields(config.network.to_dict())
+    if (sizes := network.attention_resolutions) and not network.attending:
+        told = "network.attention_resolutions: %s is the size of no level."
+        logging.warning(told, sizes)
+    return network
 
 
 def train(

@@ -1,8 +1,11 @@
 """Data sets prepared end to end: resumed, split, counted, used by other commands."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import h5py
 import numpy as np
@@ -11,8 +14,9 @@ import scanner_files
 
 from mgdm_jax import prepare
 from mgdm_jax.data import jobs, prepared, readers
+from mgdm_jax.data.splits import Splits
 
-SHARES = {"train": 0.5, "validation": 0.25, "test": 0.25}
+SHARES = Splits({"train": 0.5, "validation": 0.25, "test": 0.25})
 
 
 def write_chests(root, rng, n=6, size=16):
@@ -46,7 +50,7 @@ def test_subjects_slices_and_checksums(tmp_path, rng):
         rows = subjects == subject
         expected = np.clip((hounsfield + 1024) / 2048, 0, 1)
         np.testing.assert_allclose(found["images"][rows], expected, atol=1e-6)
-        split = prepared.split_of(subject, SHARES)
+        split = SHARES.of(subject)
         assert set(found["split"][rows].astype(str)) == {split}
     entries = {entry["subject"]: entry for entry in manifest["volumes"]}
     assert json.loads((tmp_path / "chests.h5.manifest.json").read_text()) == manifest
@@ -157,6 +161,24 @@ def test_several_processes_make_the_same_file(tmp_path, rng):
         np.testing.assert_array_equal(two[name], values)
 
 
+def test_ctrl_c_is_one_line(tmp_path, rng):
+    """It reaches all processes of a terminal; the workers leave it to the first."""
+    write_chests(tmp_path / "in", rng, n=3)
+    words = ("lidc", f"--in={tmp_path / 'in'}", f"--out={tmp_path / 'o.h5'}")
+    started = subprocess.Popen(
+        [sys.executable, "-m", "mgdm_jax.prepare", *words, "--workers=2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    started.stderr.read(1)  # of the bar: workers are starting
+    time.sleep(0.3)
+    os.killpg(started.pid, signal.SIGINT)
+    _, rest = started.communicate()
+    assert "Traceback" not in rest
+    assert started.returncode == 130 and rest.splitlines()[-1] == "interrupted"
+
+
 def test_broken_volumes_are_left_out_with_a_line(tmp_path, rng, capsys):
     write_chests(tmp_path / "in", rng, n=2)
     broken = sorted((tmp_path / "in" / "1").iterdir())[0]
@@ -175,6 +197,7 @@ def test_volumes_unlike_most_are_left_out_with_a_line(tmp_path, rng, capsys):
         slices, _ = scanner_files.ct_series(rng, n=2, size=size, patient=patient)
         for ds in slices:
             ds.Modality = modality
+            ds.RescaleIntercept = 0 if modality == "MR" else ds.RescaleIntercept
         scanner_files.save_all(tmp_path / "in" / patient, slices)
     out, any_size = tmp_path / "out.h5", readers.make("dicom", None, "auto", "mr")
     manifest = prepare.prepare(any_size, tmp_path / "in", out, SHARES, workers=1)
@@ -218,20 +241,6 @@ def test_a_full_disk_stops_and_keeps_the_old_file(tmp_path, rng, monkeypatch):
     assert not list(tmp_path.glob("**/*.part"))
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["train=0.5"], "add up to 1"),
-        (["train=1.5", "test=-0.5"], "add up to 1"),
-        (["training=1"], "must give train, validation, test"),
-        (["train"], "split=share"),
-    ],
-)
-def test_shares_that_make_no_sense(words, message):
-    with pytest.raises(ValueError, match=message):
-        prepare.parse_shares(words)
-
-
 def command(*words):
     return subprocess.run(
         [sys.executable, "-m", "mgdm_jax.prepare", *map(str, words)],
@@ -260,6 +269,9 @@ def test_the_command_tells_what_it_wrote_and_replaces_nothing(tmp_path, rng):
         (("lidc", "--in=nowhere"), "no folder"),
         (("lidc", "--out=x.npy"), "must end in .h5"),
         (("lidc", "--measured"), "--measured is for fastmri"),
+        (("lidc", "--modality=ct"), "--modality has an effect only for nifti"),
+        (("fastmri", "--acceleration=4"), "--acceleration has an effect only with"),
+        (("fastmri", "--mask=nope"), "--mask has an effect only with --measured"),
     ],
 )
 def test_bad_words_are_one_line(tmp_path, words, message):

@@ -117,3 +117,63 @@ def test_low_dose_noise_is_beer_s_in_millimetres(tmp_path, rng):
     assert found.noise_std * float(found.operator.scale) == pytest.approx(
         want, rel=0.01
     )
+
+
+def test_a_subject_of_the_file_is_taken_alone(tmp_path, rng):
+    path = prepared_file(tmp_path, rng)
+    config = defaults.reconstruction()
+    config.data.path, config.data.subject = str(path), "test"
+    found = factory.load_measurements(config, (16, 16))
+    assert found.facts["data"] == f"{path}: test/test"
+    config.data.subject = "train"
+    with pytest.raises(ValueError, match="has train in split train, not in test"):
+        factory.load_measurements(config, (16, 16))
+    config.data.subject = "nobody"
+    with pytest.raises(
+        ValueError, match=r"nobody named nobody, .*; there are test, tr"
+    ):
+        factory.load_measurements(config, (16, 16))
+
+
+@pytest.mark.parametrize(
+    ("units", "kind", "held"),
+    [
+        (prepared.HOUNSFIELD, "mri_real", "CT"),
+        (prepared.MAGNITUDES, "ct", "MRI"),
+        (prepared.COMPLEX, "ct", "MRI"),
+    ],
+)
+def test_images_of_another_modality_are_refused(tmp_path, rng, units, kind, held):
+    path = prepared_file(tmp_path, rng)
+    with h5py.File(path, "a") as file:
+        file.attrs["units"] = units
+    config = defaults.reconstruction()
+    config.data.path, config.task.kind = str(path), kind
+    with pytest.raises(ValueError, match=f"holds images of {held}"):
+        factory.load_measurements(config, (16, 16))
+    config.task.kind = "inpainting"
+    factory.load_measurements(config, (16, 16))
+    training = defaults.prior_training()
+    training.data.path = str(path)
+    training.data.modality = "chest" if kind == "ct" else "brain"
+    with pytest.raises(ValueError, match=f"holds images of {held}"):
+        sources.make_source(training)
+
+
+def test_a_training_without_validation_says_so(tmp_path, rng, caplog):
+    path = prepared_file(tmp_path, rng)
+    with h5py.File(path, "a") as file:
+        file["split"][...] = "train"
+    config = defaults.prior_training()
+    config.data.path = str(path)
+    assert set(sources.monitored(config)) == {"train"}
+    assert "has no slice of split validation" in caplog.text
+
+
+@pytest.mark.parametrize(("sizes", "told"), [((5,), True), ((2,), False), ((), False)])
+def test_attention_at_no_level_is_told(caplog, sizes, told):
+    config = defaults.shorten(defaults.prior_training())
+    config.network.update(tiny.spec(image_size=16).network)
+    config.network.attention_resolutions = sizes
+    train.build(config)
+    assert ("is the size of no level" in caplog.text) == told

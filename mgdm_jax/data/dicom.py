@@ -117,7 +117,8 @@ def _turned(
     if np.cross(*axes)[2] < 0:
         values = values[::-1]
     if along_w == 1:
-        values, spacing, axes = values.swapaxes(1, 2), spacing[::-1], axes[::-1]
+        values, axes = values.swapaxes(1, 2), axes[::-1]
+        spacing = (spacing[1], spacing[0])
     flips = [slice(None, None, -1 if axes[i, i] < 0 else 1) for i in (1, 0)]
     return values[:, flips[0], flips[1]], spacing
 

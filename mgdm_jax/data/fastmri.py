@@ -106,7 +106,7 @@ def load(volume: volumes.Volume, target: volumes.Target) -> prepared.Slices:
         position=np.arange(len(images)),
         scale=np.full(len(images), scale, np.float32),
         pixel_mm=pixel_mm,
-        units="the scanner's, 0 at 0",
+        units=prepared.COMPLEX,
     )
 
 

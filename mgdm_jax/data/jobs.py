@@ -5,12 +5,17 @@ made of and became, or why it was left out.
 """
 
 import collections
+import concurrent.futures
+import concurrent.futures.process
 import contextlib
 import dataclasses
 import hashlib
 import json
+import multiprocessing
 import os
 import re
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,6 +124,45 @@ def run(job: SlicesJob | MeasuredJob) -> dict:
         entry["sources"] = [_source(path) for path in volume.paths]
         aside.write_text(_note(output), json.dumps(entry))
     return entry
+
+
+def each(work: Sequence[SlicesJob | MeasuredJob], workers: int) -> Iterator[dict]:
+    """Yield the entry of every job as it is finished, in so many processes.
+
+    Raises:
+      ValueError: with one line, if a process was killed.
+    """
+    if workers == 1:
+        yield from map(run, work)
+        return
+    # spawn: fork would copy threads that numerical libraries have started.
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
+        with _deaf():
+            running = [pool.submit(run, job) for job in work]
+        try:
+            for done in concurrent.futures.as_completed(running):
+                yield done.result()
+        except concurrent.futures.process.BrokenProcessPool:
+            raise ValueError(
+                "a worker was killed, for memory most likely; start again with fewer "
+                "--workers, and it goes on with what is left."
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Start processes that hear no Ctrl-C: each would tell a traceback of its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, heard)
 
 
 def alike(entries: Sequence[dict], folder: Path) -> tuple[list[dict], list[Path]]:

@@ -24,6 +24,13 @@ from mgdm_jax.data import blame, hdf5_writing
 FORMAT = "mgdm_jax images 1"
 SPLITS = ("train", "validation", "test")
 
+HOUNSFIELD = "Hounsfield units above -1024"
+MAGNITUDES, COMPLEX = (
+    "magnitude in the scanner's units, 0 at 0",
+    "the scanner's, 0 at 0",
+)
+"""Units of CT and of MRI; a file may have others."""
+
 _TEXT = ("subject", "volume", "label", "split")
 _ROOM = 2**16
 """Bytes that a merged file may be larger than its parts together."""
@@ -59,24 +66,6 @@ class Slices:
 def digest(values: np.ndarray) -> str:
     """Return the SHA-256 of an array's bytes."""
     return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()
-
-
-def split_of(subject: str, shares: Mapping[str, float]) -> str:
-    """Return the split of a subject, the same whoever else there is.
-
-    The subject's name, hashed, is a number in [0, 1) that falls into one of the shares.
-
-    Args:
-      subject: name; all volumes of it go together.
-      shares: split -> share, of sum 1.
-    """
-    digest = hashlib.sha256(subject.encode()).digest()
-    place, total = int.from_bytes(digest[:8], "big") / 2**64, 0.0
-    for split, share in shares.items():
-        total += share
-        if place < total:
-            return split
-    return split
 
 
 def write(path: Path, slices: Slices, subject: str, volume: str, split: str) -> None:
@@ -146,19 +135,34 @@ def is_prepared(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def indices(path: str | os.PathLike[str], split: str) -> np.ndarray:
-    """Return the rows of a split.
+def indices(
+    path: str | os.PathLike[str], split: str, subject: str | None = None
+) -> np.ndarray:
+    """Return the rows of a split, of one subject if it is named.
 
     Raises:
-      ValueError: if the file has no slice of that split.
+      ValueError: if the file has no slice of that split, or the subject none there.
     """
     with _opened(path) as file:
-        splits = file["split"].asstr()[()]
-    found = np.flatnonzero(splits == split)
-    if not len(found):
+        splits, whose = (file[k].asstr()[()] for k in ("split", "subject"))
+    of_split = splits == split
+    if not of_split.any():
         has = ", ".join(sorted(set(splits))) or "none"
-        raise ValueError(f"{path} has no slice of split {split!r}, it has {has}.")
+        raise ValueError(
+            f"{path} has no slice of split {split!r}, it has {has}; prepare it with "
+            "subjects named by --validation and --test."
+        )
+    found = np.flatnonzero(of_split & (True if subject is None else whose == subject))
+    if not len(found):
+        has = ", ".join(sorted(set(splits[whose == subject])))
+        raise ValueError(f"{path} has {subject} in split {has}, not in {split}.")
     return found
+
+
+def units(path: str | os.PathLike[str]) -> str:
+    """Return what the images were in before they were in [0, 1]."""
+    with _opened(path) as file:
+        return str(file.attrs["units"])
 
 
 class Chosen(NamedTuple):
@@ -169,15 +173,18 @@ class Chosen(NamedTuple):
     pixel_mm: np.ndarray
 
 
-def spread(path: str | os.PathLike[str], split: str, n: int) -> Chosen:
+def spread(
+    path: str | os.PathLike[str], split: str, n: int, subject: str | None = None
+) -> Chosen:
     """Return n images of a split, evenly spaced; all where there are fewer.
 
     Raises:
-      ValueError: if n is not positive, or the file has no slice of that split.
+      ValueError: if n is not positive, or there is no slice of that split, or of that
+        subject in it.
     """
     if n < 1:
         raise ValueError(f"the number of images must be at least 1, got {n}.")
-    rows = indices(path, split)
+    rows = indices(path, split, subject)
     chosen = rows[evenly.spaced(len(rows), n)]
     with _opened(path) as file:
         return Chosen(*(file[name][chosen] for name in Chosen._fields))
@@ -201,10 +208,10 @@ def summary(path: str | os.PathLike[str]) -> dict[str, Count]:
     return found
 
 
-def volumes(path: str | os.PathLike[str]) -> set[str]:
-    """Return the names of the volumes."""
+def names(path: str | os.PathLike[str], column: str) -> set[str]:
+    """Return every `subject`, `volume`, `label` or `split` that the file has."""
     with _opened(path) as file:
-        return set(file["volume"].asstr()[()])
+        return set(file[column].asstr()[()])
 
 
 class Images:

@@ -108,7 +108,7 @@ def magnitudes(
         position=position,
         scale=np.full(len(position), brightest, np.float32),
         pixel_mm=pixel_mm * target.enlargement(volume.shape[1:]),
-        units="magnitude in the scanner's units, 0 at 0",
+        units=prepared.MAGNITUDES,
     )
 
 
@@ -141,7 +141,7 @@ def hounsfield(
         position=np.arange(len(volume)),
         scale=np.full(len(volume), 2048, np.float32),
         pixel_mm=pixel_mm * target.enlargement(volume.shape[1:]),
-        units="Hounsfield units above -1024",
+        units=prepared.HOUNSFIELD,
     )
 
 

@@ -111,6 +111,11 @@ class UNetConfig:
         """Return the number of attention heads at that many channels."""
         return self.n_heads or width // min(self.n_head_channels, width)
 
+    @property
+    def attending(self) -> tuple[int, ...]:
+        """Levels that have attention."""
+        return tuple(i for i in range(len(self.channel_mult)) if self.attends(i))
+
     def attends(self, level: int) -> bool:
         """Whether the level (0 = finest) has attention."""
         factors = {self.image_size // r for r in self.attention_resolutions}

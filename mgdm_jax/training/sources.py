@@ -1,9 +1,11 @@
 """The images a network is trained on, and those its losses are followed on."""
 
+import logging
+
 import numpy as np
 
 from mgdm_jax import measurements
-from mgdm_jax.data import pipelines, plain_slices, prepared
+from mgdm_jax.data import pipelines, plain_slices, prepared, wanted
 from mgdm_jax.defaults import Config
 
 
@@ -17,6 +19,7 @@ def make_source(
     """
     data, seed = config.data, config.train.seed
     if data.path:
+        wanted.check_modality(data.path, ct=data.modality == "chest")
         source = pipelines.PreparedSlices(
             data.path, "train", channels=data.channels, seed=seed
         )
@@ -52,6 +55,12 @@ def monitored(config: Config) -> dict[str, np.ndarray]:
     n, channels = data.n_validation, data.channels
     if data.path:
         present = prepared.summary(data.path)
+        if not present["validation"].slices:
+            logging.warning(
+                "%s has no slice of split validation: no loss will tell whether the "
+                "prior generalises; prepare it with subjects named by --validation.",
+                data.path,
+            )
         each = {
             name: prepared.spread(data.path, split, n).images
             for name, split in {"train": "train", "val": "validation"}.items()

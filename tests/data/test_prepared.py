@@ -6,8 +6,6 @@ import pytest
 
 from mgdm_jax.data import pipelines, prepared
 
-SHARES = {"train": 0.8, "validation": 0.1, "test": 0.1}
-
 
 def slices(rng, n=3, size=8, *, is_complex=False, units="u"):
     images = rng.random((n, size, size)).astype(np.float32)
@@ -32,15 +30,6 @@ def write_split(path, rng, **kind):
     parts = [path.with_name(split) for split in prepared.SPLITS]
     prepared.merge(path, parts, "test")
     return made
-
-
-def test_subjects_are_split_by_their_names_alone():
-    names = [f"subject-{i}" for i in range(4000)]
-    splits = [prepared.split_of(name, SHARES) for name in names]
-    assert splits == [prepared.split_of(name, SHARES) for name in names]
-    for split, share in SHARES.items():
-        assert splits.count(split) / len(names) == pytest.approx(share, abs=0.02)
-    assert {prepared.split_of(name, {"test": 1.0}) for name in names} == {"test"}
 
 
 def test_merged_volumes_come_back(tmp_path, rng):
