@@ -32,7 +32,25 @@ def read(source: str, name: str) -> np.ndarray:
     Raises:
       ValueError: with one line, if there is no such array.
     """
-    path, _, asked = source.partition("#")
+    return _read(*located(source), name)
+
+
+def located(source: str) -> tuple[str, str]:
+    """Return a source's path and the name behind its `#`, empty where there is none.
+
+    Paths may have a `#` as well: the longest that is a file is meant.
+
+    Args:
+      source: as for `read`.
+    """
+    ends = [i for i in range(len(source), -1, -1) if source[i : i + 1] in ("", "#")]
+    ways = [(source[:end], source[end + 1 :]) for end in ends]
+    files = (way for way in ways if os.path.isfile(way[0]))
+    likely = (way for way in ways if Path(way[0]).suffix.lower() in SUFFIXES)
+    return next(files, next(likely, ways[0]))
+
+
+def _read(path: str, asked: str, name: str) -> np.ndarray:
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(
@@ -66,12 +84,12 @@ def beside(source: str, name: str, other: str) -> np.ndarray | None:
     Raises:
       ValueError: with one line, if it cannot be read.
     """
-    path, _, asked = source.partition("#")
+    path, asked = located(source)
     with blame.reading(path):
         names = _names(path, Path(path).suffix.lower())
     if asked not in ("", name) or not {name, other} <= set(names):
         return None
-    return read(f"{path}#{other}", other)
+    return _read(path, other, other)
 
 
 def attributes(source: str) -> dict[str, Any]:
@@ -80,7 +98,7 @@ def attributes(source: str) -> dict[str, Any]:
     Raises:
       ValueError: with one line, if they cannot be read.
     """
-    path, _, _ = source.partition("#")
+    path, _ = located(source)
     if Path(path).suffix.lower() not in HDF5:
         return {}
     with blame.reading(path), h5py.File(path, "r") as file:

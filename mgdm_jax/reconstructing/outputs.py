@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mgdm_jax import __version__, figures, posterior
-from mgdm_jax.data import dicom_files, hdf5, nifti_files, samples
+from mgdm_jax.data import arrays, dicom_files, hdf5, nifti_files, samples
 from mgdm_jax.data.geometry import Geometry
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.storage import aside
@@ -74,7 +74,7 @@ def check_unread(targets: Sequence[Path | None], sources: Sequence[str]) -> None
     Raises:
       ValueError: naming the file.
     """
-    read = {Path(source.partition("#")[0]).resolve() for source in sources}
+    read = {Path(arrays.located(source)[0]).resolve() for source in sources}
     for target in targets:
         if target is not None and target.resolve() in read:
             raise ValueError(

@@ -84,6 +84,18 @@ def test_one_of_several_is_named(suffix, tmp_path):
         arrays.read(f"{path}#absent", "kspace")
 
 
+def test_a_path_may_have_a_number_sign(tmp_path):
+    folder = tmp_path / "my data #2"
+    folder.mkdir()
+    path = Path(write(folder, ".h5", mask=np.ones(4))).rename(folder / "k #1.h5")
+    np.testing.assert_array_equal(arrays.read(str(path), "kspace"), VALUES)
+    np.testing.assert_array_equal(arrays.read(f"{path}#kspace", "k"), VALUES)
+    assert arrays.beside(str(path), "kspace", "mask").shape == (4,)
+    assert arrays.attributes(f"{path}#kspace") == {}
+    with pytest.raises(ValueError, match=r"#2/no\.h5: there is no such file"):
+        arrays.read(f"{folder}/no.h5#kspace", "kspace")
+
+
 def test_datasets_inside_groups(tmp_path):
     path = tmp_path / "scan.h5"
     with h5py.File(path, "w") as file:
