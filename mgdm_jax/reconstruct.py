@@ -227,12 +227,13 @@ def _warnings(
 ) -> Iterator[str]:
     if found.diverged.any():
         yield f"{found.diverged.sum()} samples diverged."
-    facts = {
+    facts = scan.facts | {
         "method": method,
         "image_range": results.image_range(found.mean),
         "data_residual_mean": float(found.data_residual.mean()),
         "expected_residual": expected_residual(scan),
     }
+    yield from cautions.doubts(facts)
     yield from cautions.misfit(facts) + cautions.unexplained(facts)
     if plan.grid is None and plan.path.name.endswith(nifti_files.SUFFIXES):
         yield (

@@ -257,8 +257,8 @@ def table(facts: dict) -> str:
 def warnings(facts: dict) -> list[str]:
     """Return what of the summary nobody should miss."""
     found = cautions.divergence(facts["n_diverged"])
-    found += cautions.samples(facts) + cautions.misfit(facts)
-    found += cautions.unexplained(facts)
+    found += cautions.samples(facts) + cautions.doubts(facts)
+    found += cautions.misfit(facts) + cautions.unexplained(facts)
     return [f"WARNING: {text}" for text in found]
 
 

@@ -71,19 +71,19 @@ def from_mri(
         kspace = file.kspace[:n]
     else:
         measurements.check_size(path, size, image_shape, _WIDER)
-    mask = _checked_mask(path, file)
+    doubts = _doubts(path, checks.contradiction(file.kspace, file.mask))
+    mask = np.broadcast_to(np.asarray(file.mask, np.float32), size)
+    corner = mask
     if file.centered:
         kspace = np.asarray(fourier.centred_to_corner(kspace))
         corner = fourier.centred_to_corner_mask(mask)
-    else:
-        corner = mask
     kspace = np.where(corner > 0, kspace, 0).astype(np.complex64)
     operator = _file_operator(path, file, corner, image_shape, n)
     if not isinstance(operator, list):
         operator = measurements.with_spectrum(operator, config)
     scale = _scales(path, file.scale, operator, kspace)
     spread = scale.reshape(-1, *(1,) * (kspace.ndim - 1))
-    facts = {"data": str(path), "simulated": "nothing known of"}
+    facts = {"data": str(path), "simulated": "nothing known of"} | doubts
     facts |= measurements.mask_facts(
         fourier.corner_to_centred_mask(np.asarray(corner)),
         real_image=len(image_shape) == 2,
@@ -102,11 +102,12 @@ def from_mri(
     )
 
 
-def _checked_mask(path: str, file: hdf5.MriFile) -> np.ndarray:
-    """Return the mask [h, w] of a file, and tell where its k-space contradicts it."""
-    if odd := checks.contradiction(file.kspace, file.mask):
-        logging.warning("%s: %s", path, odd)
-    return np.broadcast_to(np.asarray(file.mask, np.float32), file.kspace.shape[-2:])
+def _doubts(path: str, doubt: str) -> dict[str, list[str]]:
+    """Return a doubt, if there is one, as facts, and tell it before hours are spent."""
+    if not doubt:
+        return {}
+    logging.warning("%s: %s", path, doubt)
+    return {"doubts": [doubt]}
 
 
 def _narrowed(
@@ -229,17 +230,13 @@ def from_ct(
     baselines = jax.jit(jax.vmap(operator.baseline))(sinogram[evenly.spaced(n, JUDGED)])
     brightest = float(jnp.abs(baselines).max())
     _check_scale(path, "its back-projection", brightest * file.scale, file.scale)
-    if brightest < DARK:
-        logging.warning(
-            "%s: its back-projection reaches %.2g, water is 0.5; unless that is air, "
-            "give the scale of these line integrals.",
-            path,
-            brightest,
-        )
-    facts = {
-        "data": str(path),
-        "simulated": "nothing known of",
-    } | measurements.view_facts(len(file.angles_deg), detectors)
+    dark = (
+        f"its back-projection reaches {brightest:.2g}, water is 0.5; unless that is "
+        "air, give the scale of these line integrals."
+    )
+    facts = {"data": str(path), "simulated": "nothing known of"}
+    facts |= _doubts(path, dark if brightest < DARK else "")
+    facts |= measurements.view_facts(len(file.angles_deg), detectors)
     return Measurements(
         operator=measurements.with_spectrum(operator, config),
         measurement=sinogram,

@@ -107,6 +107,20 @@ def test_the_command_writes_every_format_once(suffix, scan, tmp_path):
         assert map_ in page
 
 
+def test_a_transposed_mask_is_told_of_at_the_end(scan, tmp_path):
+    kspace, mask = scan
+    np.save(tmp_path / "t.npy", np.load(mask).T)
+    words = [f"--prior={tiny.write_prior(tmp_path, 120, 2)}", f"--kspace={kspace}"]
+    words += ["--mask=t.npy", "--out=out.npy", "--n-steps=2"]
+    done = command_server.run("reconstruct", *words, cwd=tmp_path)
+    assert done.code == 0, done.err
+    told = "are both of one scan, in one order?"
+    assert any(
+        line.startswith("WARNING: ") and told in line for line in done.out.splitlines()
+    )
+    assert told in (tmp_path / "out.report.html").read_text()
+
+
 def test_a_sinogram_and_its_angles(tmp_path):
     angles = np.array([0.0, 60.0, 120.0])
     np.save(tmp_path / "a.npy", angles[None])

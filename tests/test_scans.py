@@ -66,8 +66,10 @@ def test_a_mask_that_contradicts_its_kspace_is_told(
         file["kspace"], file["mask"] = kspace.astype("c8"), np.float32(mask)
     config = load(ROOT / "mri_fastmri.py")
     config.data.path = str(path)
-    factory.load_measurements(config, (*SIZE, 2))
-    assert ("are both of one scan, in one order?" in caplog.text) == odd
+    made = factory.load_measurements(config, (*SIZE, 2))
+    told = "are both of one scan, in one order?"
+    assert (told in caplog.text) == odd
+    assert (told in " ".join(made.facts.get("doubts", []))) == odd
 
 
 @pytest.mark.parametrize(("scale", "dark"), [(1.0, False), (0.2, True)])
@@ -83,8 +85,8 @@ def test_a_sinogram_in_other_units_is_told(scale, dark, tmp_path, caplog):
         )
     config = load(ROOT / "ct_lidc.py")
     config.data.path = str(path)
-    factory.load_measurements(config, (16, 16))
-    assert ("water is 0.5" in caplog.text) == dark
+    made = factory.load_measurements(config, (16, 16))
+    assert ("water is 0.5" in caplog.text) == dark == bool(made.facts.get("doubts"))
 
 
 @pytest.mark.parametrize("kind", ["mri", "ct"])

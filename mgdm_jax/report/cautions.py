@@ -22,7 +22,7 @@ def all_of(facts: Mapping[str, Any], diverged: Sequence[int]) -> list[str]:
         listed = ", ".join(map(str, diverged[:10]))
         more = f" and {len(diverged) - 10} more" if len(diverged) > 10 else ""
         found.append(f"{text} By index: {listed}{more}.")
-    found += samples(facts) + misfit(facts) + unexplained(facts)
+    found += samples(facts) + doubts(facts) + misfit(facts) + unexplained(facts)
     nominal = facts.get("nominal_acceleration") or 0
     effective = facts.get("effective_acceleration") or nominal
     if effective < 0.99 * nominal:
@@ -60,6 +60,15 @@ def samples(facts: Mapping[str, Any]) -> list[str]:
         return []
     total = facts["n_samples"] * facts["n_images"]
     return [f"{n} of {total} samples diverged; they are in no mean and no deviation."]
+
+
+def doubts(facts: Mapping[str, Any]) -> list[str]:
+    """Return what was odd about the measurements when they were read.
+
+    Args:
+      facts: of metrics.json; `doubts` are of a user's files only.
+    """
+    return [f"{text[:1].upper()}{text[1:]}" for text in facts.get("doubts", [])]
 
 
 def misfit(facts: Mapping[str, Any]) -> list[str]:

@@ -52,6 +52,12 @@ def test_images_that_contradict_their_measurements(residual, expected, method, t
     assert all(("by noise 0.1" in text) == bool(expected) for text in found)
 
 
+def test_doubts_about_measurements_are_told_with_the_results():
+    facts = {"doubts": ["its mask is odd."], "n_diverged": 0}
+    assert cautions.all_of(facts, []) == ["Its mask is odd."]
+    assert results.warnings(facts) == ["WARNING: Its mask is odd."]
+
+
 def test_runs_from_before_there_was_a_range():
     assert cautions.misfit({}) == []
 
