@@ -99,7 +99,7 @@ def reconstruct(
         raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
     config.sampler.n_samples = n_samples
     ranges.check(config)
-    methods.make_process(config)  # an unknown method has no numbers either
+    factory.make(prior, config)  # refuses what it cannot before anything is set up
     scan = measured(contents, source, config, prior.image_shape)
     guidance = hyperparameters.resolve(config)
     logging.info("%s", _understood(scan))
@@ -190,7 +190,7 @@ def _run(given: flags.FlagValues) -> None:
     launch.use_cores(min(config.sampler.batch_size, n_examples))
     read = (source, given.mask, given.maps, given.angles)
     outputs.check_unread([path, report], [one for one in read if one])
-    prior = factory.load_prior(given.prior)
+    prior = _loaded(given)
     size = prior.image_shape[:2] if given.wider_field else None
     plan = outputs.plan(path, contents, given.geometry, given.units, size)
     found, scan = reconstruct(contents, source, prior, config, given.n_samples)
@@ -203,6 +203,18 @@ def _run(given: flags.FlagValues) -> None:
     sys.stdout.write(f"wrote {path}; data residual {residual:.2e}\n")
     for text in _warnings(plan, found, scan, given.method):
         sys.stdout.write(f"WARNING: {text}\n")
+
+
+def _loaded(given: flags.FlagValues) -> factory.Prior:
+    """Return the prior, which has to have as many levels as there are steps."""
+    prior = factory.load_prior(given.prior)
+    n_levels = len(prior.alpha_bar)
+    if given.n_steps > n_levels:
+        raise ValueError(
+            f"--n-steps must be at most {n_levels}, the levels of the prior's noise, "
+            f"got {given.n_steps}."
+        )
+    return prior
 
 
 def _configured(given: flags.FlagValues) -> Config:

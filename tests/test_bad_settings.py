@@ -145,6 +145,11 @@ ROWS = {
         reconstruct("--kspace=k.npy", "--n-samples=0"),
         "n_samples",
     ),
+    "more steps than the prior has": (
+        arrays(),
+        reconstruct("--kspace=k.npy", "--n-steps=5000"),
+        "--n-steps must be at most 1000",
+    ),
     "training on nothing": (
         nothing,
         ("train", f"--config={CONFIGS}/priors/brain_t1.py:paper", "--workdir=out"),

@@ -65,6 +65,15 @@ def test_samples_and_their_summaries(scan, tmp_path):
     np.testing.assert_allclose(again, np.load(kspace), atol=7e-3)
 
 
+def test_too_many_steps_are_refused_first(tmp_path, monkeypatch):
+    monkeypatch.delattr(reconstruct, "measured")
+    made = config()
+    made.sampler.n_steps = 1001
+    prior = factory.load_prior(tiny.write_prior(tmp_path, 32, 1))
+    with pytest.raises(ValueError, match="n_steps must lie"):
+        reconstruct.reconstruct(None, "k.npy", prior, made, 1)
+
+
 def test_the_null_space_is_what_the_measurements_do_not_see(scan, tmp_path):
     kspace, mask = scan
     contents = scan_arrays.mri_arrays(kspace, mask, None, scale=7.0)
