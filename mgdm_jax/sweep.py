@@ -114,7 +114,9 @@ def _collect(sweep: Sweep, studies: Sequence[bayesian.Study]) -> int:
 
 
 def _conclude(sweep: Sweep, rows: list[Row]) -> None:
-    """Write the best configuration and the figures of what varied."""
+    """Write the best configuration, if there is one, and figures of what varied."""
+    if tables.all_diverged(rows, len(sweep.measurements)):
+        return
     folder, config = sweep.workdir, sweep.config
     best = tables.best(rows, config.sweep.criterion)
     files.write_best(folder, config, best, sweep.notes)
@@ -137,7 +139,8 @@ def main(config: Config, workdir: str | None) -> None:
     """Sweep and print the best rows.
 
     Raises:
-      ValueError: with one line, for input that cannot be used.
+      ValueError: with one line, for input that cannot be used, or where every candidate
+        diverged; the table is kept.
     """
     folder = Path(workdir or f"runs/sweeps/{config.name}")
     made = setup.make(config, folder)
@@ -150,8 +153,14 @@ def main(config: Config, workdir: str | None) -> None:
         return
     simulated = made.measurements.facts["simulated"]
     table = tables.text(rows, config.sweep.criterion)
+    sys.stdout.write(f"{config.method}; simulated: {simulated}\n{table}\n")
+    if tables.all_diverged(rows, len(made.measurements)):
+        raise ValueError(
+            f"all images of all {len(rows)} candidates diverged, so that none is the "
+            f"best; {made.table} is kept. Try smaller zeta or rho, larger lam or more "
+            "steps, in another --workdir."
+        )
     sys.stdout.write(
-        f"{config.method}; simulated: {simulated}\n{table}\n"
         f"{notes}\nwritten to {folder}; the best: --config {folder / 'best.py'}\n"
     )
 

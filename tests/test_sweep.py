@@ -188,6 +188,22 @@ def test_a_gradient_of_no_candidate_is_left_out(
     assert setup.make(config, tmp_path).samplers == {2: method}
 
 
+def test_where_everything_diverged_there_is_a_table_and_no_best(
+    config, tmp_path, monkeypatch, counted, capsys
+):
+    lost = formula(2, 0.1, 0.1, 0.0, 0.85)._replace(n_diverged=3)
+    monkeypatch.setattr(
+        setup, "evaluator", lambda *_: lambda c: [lost._replace(zeta=x.zeta) for x in c]
+    )
+    config.sweep.rho, config.guidance.rho = (), 0.0
+    with pytest.raises(ValueError, match="of all 3 candidates diverged") as caught:
+        sweep.main(config, str(tmp_path / "out"))
+    assert "\n" not in str(caught.value) and "best.py" not in capsys.readouterr().out
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"sweep.csv", "config.json", "environment.json", ".lock", ".turn"}
+    assert len(tables.read(tmp_path / "out" / "sweep.csv")) == 3
+
+
 def test_a_second_process_is_refused(config, tmp_path, counted):
     made = setup.make(config, tmp_path)
     with locks.present(tmp_path / ".lock") as first:

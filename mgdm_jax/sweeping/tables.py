@@ -127,6 +127,11 @@ def best(rows: Sequence[Row], criterion: str) -> Row:
     return max(rows, key=lambda row: row.merit)
 
 
+def all_diverged(rows: Sequence[Row], n_images: int) -> bool:
+    """Return whether every image of every candidate did, so that there is no best."""
+    return all(row.n_diverged >= n_images for row in rows)
+
+
 def cliffs(rows: Sequence[Row]) -> dict[int, float]:
     """Return the least ζ at which one diverged of as many steps; infinite of none."""
     ends = {row.n_steps: np.inf for row in rows}
@@ -157,12 +162,18 @@ def text(rows: Sequence[Row], criterion: str) -> str:
         f"the best {len(lines) - 1} of {len(rows)}, by {criterion}; convention: "
         f"{metrics.CONVENTION}"
     )
+    return "\n".join([*lines, *_lines_of_cliffs(rows, criterion)])
+
+
+def _lines_of_cliffs(rows: Sequence[Row], criterion: str) -> list[str]:
+    ends, taken = cliffs(rows), best(rows, criterion)
     beyond = "the best is below that"
     if criterion == criteria.REFERENCE:
         beyond = "a best beyond that may diverge on other images"
-    lines += [
+    elif taken.zeta >= ends[taken.n_steps]:
+        beyond = "no candidate is below that, nor is the best"
+    return [
         f"candidates of {n_steps} steps diverged from zeta={zeta:g} on: {beyond}"
-        for n_steps, zeta in cliffs(rows).items()
+        for n_steps, zeta in ends.items()
         if zeta < np.inf
     ]
-    return "\n".join(lines)

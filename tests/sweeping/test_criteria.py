@@ -127,6 +127,7 @@ def sweep_of(scan, out, *words):
         *("--config", f"{ROOT}/mri_brats.py:smoke", f"--workdir={out}"),
         *(f"--config.data.path={scan}", f"--config.prior.path={prior}"),
         *("--config.sampler.n_steps=2", "--config.sweep.lam=(1e-3,10.0)"),
+        "--config.sampler.start=0.05",  # from the baseline: this prior knows nothing
         *words,
         cwd=out.parent,
     )

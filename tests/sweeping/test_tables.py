@@ -76,6 +76,8 @@ def test_no_zeta_at_the_cliff_is_taken_unseen(criterion, want):
     lost[0] = lost[0]._replace(n_diverged=0)
     if criterion != "psnr":  # nothing is below the cliff, and one did not diverge
         assert tables.best(lost, criterion) == lost[0]
+        assert "nor is the best" in tables.text(lost, criterion)
+        assert "the best is below" in tables.text(rows, criterion)
 
 
 def test_sensitivity_around_the_best_row():
