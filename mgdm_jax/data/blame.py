@@ -31,6 +31,11 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def _unreadable(path: Path, error: Exception) -> ValueError:
+    if isinstance(error, PermissionError):
+        return ValueError(
+            f"{os.fspath(path)}: it may not be read; change its permissions, or give a "
+            "copy."
+        )
     reason = " ".join(str(error).split()) or type(error).__name__
     return ValueError(
         f"{os.fspath(path)}: not readable ({reason}); it is truncated, damaged or of "

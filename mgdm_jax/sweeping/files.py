@@ -31,13 +31,14 @@ VALIDATION = {"brain": "itk_mprage", "chest": "lung1"}
 
 
 def check(workdir: Path, config: Config) -> None:
-    """Refuse a folder of something else than this sweep.
+    """Refuse a folder of something else than this sweep, or one that is read-only.
 
     Raises:
       ValueError: with one line, naming what differs.
     """
     if workdir.exists() and not workdir.is_dir():
         raise ValueError(f"{workdir} is a file; give a folder as --workdir.")
+    aside.check_inside(workdir)
     if (workdir / "metrics.json").exists():
         raise ValueError(f"{workdir} holds a finished run; give another --workdir.")
     tables.read(workdir / TABLE)

@@ -114,6 +114,17 @@ def test_half_a_file_is_refused(suffix, share, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("reader", ["numpy.load", "h5py.File"])
+def test_what_may_not_be_read_is_called_so(reader, tmp_path, monkeypatch):
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    path = write(tmp_path, ".npy" if reader == "numpy.load" else ".h5")
+    monkeypatch.setattr(reader, denied)
+    with pytest.raises(ValueError, match="it may not be read; change its permissions"):
+        arrays.read(path, "kspace")
+
+
 def test_pickled_objects_are_refused(tmp_path):
     np.save(tmp_path / "scan.npy", np.array([{"a": 1}], object), allow_pickle=True)
     np.savez(tmp_path / "scan.npz", kspace=np.array([{"a": 1}], object))

@@ -1,6 +1,7 @@
 """Whether a folder is this sweep's, and what is said of what it is chosen on."""
 
 import json
+import pathlib
 
 import h5py
 import numpy as np
@@ -51,6 +52,17 @@ def test_what_another_process_began_meanwhile_is_not_replaced(tmp_path):
     with pytest.raises(ValueError, match="or the images are not those that"):
         files.begin(tmp_path, first, "others")
     assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
+    """Root may write all: the system's answer is feigned."""
+
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(pathlib.Path, "touch", denied)
+    with pytest.raises(ValueError, match=r"out cannot be written \(Permission denied"):
+        files.check(tmp_path / "out", load(ROOT / "mri_brats.py"))
 
 
 @pytest.mark.parametrize("name", files.VERSIONS)
