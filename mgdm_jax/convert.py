@@ -172,7 +172,7 @@ ARCHITECTURE = (
 
 def _run(checkpoint: str, given: flags.FlagValues) -> tuple[Path, priors.PriorSpec]:
     """Convert one checkpoint; return the file written and its facts."""
-    path = Path(given.out) / "prior.safetensors"
+    path = Path(given.out) / priors.FILE
     if path.exists() and not given.overwrite:
         raise ValueError(f"{path} exists; give --overwrite to replace it.")
     aside.check_inside(path.parent)

@@ -24,6 +24,9 @@ from mgdm_jax.networks.config import UNetConfig
 from mgdm_jax.storage import aside
 from mgdm_jax.types import Params
 
+FILE = "prior.safetensors"
+"""What trainings and conversions call it in their folders."""
+
 FLOATS = ("F64", "F32", "F16")
 """safetensors' names of the numbers that NumPy has as well."""
 
@@ -116,12 +119,20 @@ def locate(name_or_path: str | os.PathLike) -> Path:
     path = Path(name_or_path)
     if path.suffix != ".safetensors":
         path = _shipped_folder() / f"{name_or_path}.safetensors"
-    if not path.is_file():
+    if path.is_file():
+        return path
+    given = Path(name_or_path)
+    if (given / FILE).is_file():
+        raise ValueError(f"{given} is a folder; give the prior in it, {given / FILE}.")
+    if given.exists():
         raise ValueError(
-            f"no prior {name_or_path!r}: expected a .safetensors file, or one of the "
-            f"shipped names {', '.join(shipped())}."
+            f"{given} is no .safetensors file; of a checkpoint of others `mgdm-jax "
+            "convert` makes one."
         )
-    return path
+    raise ValueError(
+        f"no prior {name_or_path!r}: expected a .safetensors file, or one of the "
+        f"shipped names {', '.join(shipped())}."
+    )
 
 
 def _shipped_folder() -> Path:

@@ -155,7 +155,7 @@ def train(
         written.
     """
     ranges.check_training(config)
-    prior = workdir / "prior.safetensors"
+    prior = workdir / priors.FILE
     newest = checkpoints.newest_step(workdir / "checkpoints")
     if not processes.agree(f"{newest} {config}"):
         raise ValueError(
@@ -223,7 +223,7 @@ def _loop(
         if step % train.save_every == 0 or step == train.n_steps:
             # First, for where a checkpoint says that all is done, it must be there.
             if leads:
-                _keep(run, state, workdir / "prior.safetensors")
+                _keep(run, state, workdir / priors.FILE)
             saves.save(state, batches)
     count.bar.close()
 

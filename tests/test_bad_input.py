@@ -122,6 +122,16 @@ ROWS = {
         run_sample("--config.prior.path=brain"),
         "no prior 'brain'",
     ),
+    "the folder of a prior": (
+        lambda d: [(d / "cv").mkdir(), (d / "cv" / "prior.safetensors").touch()],
+        run_sample("--config.prior.path=cv"),
+        "give the prior in it, cv/prior.safetensors",
+    ),
+    "a checkpoint for a prior": (
+        lambda d: (d / "x.pt").touch(),
+        run_sample("--config.prior.path=x.pt"),
+        "x.pt is no .safetensors file; of a checkpoint of others `mgdm-jax convert`",
+    ),
     "pickle in an array": (pickle_bomb, reconstruct("--kspace=k.npy"), "not readable"),
     "pickle for a checkpoint": (
         pickle_bomb,
