@@ -150,6 +150,7 @@ def broken(change):
         (lambda t: t.update(extra=np.zeros(1)), "too many, extra"),
         (lambda t: t.update({"out.0.bias": np.zeros(3)}), r"out\.0\.bias .* \(3,\)"),
         (lambda t: t.pop("time_embed.0.weight"), r"no tensor time_embed\.0\.weight"),
+        (lambda t: t["out.2.bias"].fill(np.nan), r"net\..*: out\.2\.bias .* holds NaN"),
         (lambda t: t.clear(), "no tensor"),
         (lambda t: t.pop("input_blocks.1.0.emb_layers.1.weight"), "no tensor input"),
         *(

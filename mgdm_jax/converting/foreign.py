@@ -108,7 +108,8 @@ def convert(
       name_of: our name -> theirs, of `names`.
 
     Raises:
-      ValueError: naming a tensor that is missing, left over, or of another shape.
+      ValueError: naming a tensor that is missing, left over, of another shape, or not
+        finite in float32.
     """
     if len(tensors) < network.n_res_blocks * len(network.channel_mult):
         raise ValueError(f"the checkpoint has but {len(tensors)} tensors.")
@@ -117,6 +118,7 @@ def convert(
     used = {name for names_ in sources.values() for name in names_}
     _complain("lacks", used - tensors.keys())
     _complain("has a tensor too many,", tensors.keys() - used)
+    _check_finite(tensors)
     converted = {}
     for ours, theirs in sources.items():
         value = names.from_torch(ours, [tensors[name] for name in theirs])
@@ -127,6 +129,17 @@ def convert(
             )
         converted[ours] = np.ascontiguousarray(value)
     return priors.unflatten(converted)
+
+
+def _check_finite(tensors: Tensors) -> None:
+    for name, value in tensors.items():
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(np.asarray(value, np.float32)).all()
+        if not finite:
+            raise ValueError(
+                f"{name} of the checkpoint holds NaN, or what float32 cannot hold; "
+                "give one that is whole."
+            )
 
 
 def _complain(verb: str, tensor_names: set[str]) -> None:
