@@ -176,9 +176,11 @@ def _run(checkpoint: str, given: flags.FlagValues) -> tuple[Path, priors.PriorSp
     if path.exists() and not given.overwrite:
         raise ValueError(f"{path} exists; give --overwrite to replace it.")
     aside.check_inside(path.parent)
+    of_diffusers = given["from"].value == "diffusers"
+    foreign.check(checkpoint, is_folder=of_diffusers)
     architecture: dict[str, Any] = {name: given[name].value for name in ARCHITECTURE}
     said = None
-    if given["from"].value == "diffusers":
+    if of_diffusers:
         if any(architecture.values()):
             raise ValueError(
                 "diffusers' config.json tells how the network is built; leave out "

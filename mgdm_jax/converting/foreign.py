@@ -19,6 +19,36 @@ from mgdm_jax.types import Params
 Tensors = Mapping[str, np.ndarray]
 
 
+PICKLES = (".pt", ".pth", ".ckpt", ".bin")
+SAFE = ".safetensors"
+
+
+def check(checkpoint: str | Path, *, is_folder: bool) -> None:
+    """Refuse what is not there, or by its looks of another kind.
+
+    Args:
+      checkpoint: a file, or a folder of diffusers.
+      is_folder: which of them it is to be.
+
+    Raises:
+      ValueError: with one line.
+    """
+    path = Path(checkpoint)
+    if not path.exists():
+        raise ValueError(f"{path}: there is no such file or folder; check the path.")
+    if path.is_dir() != is_folder:
+        kind = "folder" if path.is_dir() else "file"
+        raise ValueError(
+            f"{path} is a {kind}; a folder is for --from=diffusers, a file for "
+            "--from=guided-diffusion."
+        )
+    if not is_folder and path.suffix not in (*PICKLES, SAFE):
+        raise ValueError(
+            f"{path}: a checkpoint must be a file of {', '.join(PICKLES)} or {SAFE}, "
+            "or a folder of diffusers (--from=diffusers); rename it if it is one."
+        )
+
+
 def read_adm(path: str | Path) -> Tensors:
     """Return the tensors of a guided-diffusion `.pt` (or safetensors) file.
 
@@ -26,7 +56,7 @@ def read_adm(path: str | Path) -> Tensors:
       ValueError: if the file cannot be read, or holds more than a dict of tensors.
     """
     path = Path(path)
-    if path.suffix == ".safetensors":
+    if path.suffix == SAFE:
         return _unwrapped(priors.read(path)[0])
     torch = _torch()
     try:

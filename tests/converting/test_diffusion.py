@@ -155,6 +155,7 @@ def test_a_window_is_of_one_channel():
 
 
 def test_flags_of_an_architecture_that_the_folder_tells_are_refused(tmp_path):
+    (tmp_path / "unet").mkdir()
     words = ("--from=diffusers", "unet", "--preset=aapm_256", "--out=out")
     done = command_server.run("convert", *words, cwd=tmp_path)
     assert done.code == 2 and "leave out --preset, --image_size" in done.err
