@@ -128,6 +128,17 @@ ROWS = {
         reconstruct("--kspace=k.npy", "--sinogram=k.npy", "--angles=m.npy"),
         "give either --kspace",
     ),
+    "coils and no centre": (
+        arrays(k=kspace(coils=(4,)), m=np.arange(SIZE) % 4 == 0),
+        reconstruct("--kspace=k.npy", "--mask=m.npy"),
+        "k.npy: the mask has no complete centre of 8 by 8 to calibrate sensitivities "
+        "with. kspace is taken for [n, coils, h, w] = (1, 4, 32, 32): put its axes",
+    ),
+    "coils last": (
+        arrays(k=np.moveaxis(kspace(coils=(4,)), 1, -1)),
+        reconstruct("--kspace=k.npy"),
+        "taken for [n, coils, h, w] = (1, 32, 32, 4)",
+    ),
     "mask and k-space apart": (
         arrays(m=np.ones(SIZE - 1)),
         reconstruct("--kspace=k.npy", "--mask=m.npy"),

@@ -54,7 +54,9 @@ def mri_arrays(
         values, sampled, coils, None, centered is not False, checks.scale(scale), place
     )
     hdf5.check_mri(contents)
-    return contents if coils is not None or values.ndim == 3 else _with_maps(contents)
+    if coils is not None or values.ndim == 3:
+        return contents
+    return _with_maps(contents, kspace)
 
 
 def _noted(
@@ -82,14 +84,24 @@ def _with_axes(kspace: np.ndarray, *, has_coils: bool) -> np.ndarray:
     return kspace[None] if kspace.ndim == (3 if has_coils else 2) else kspace
 
 
-def _with_maps(contents: hdf5.MriFile) -> hdf5.MriFile:
-    """Return the scan with the coil sensitivities its k-space itself shows."""
+def _with_maps(contents: hdf5.MriFile, source: str) -> hdf5.MriFile:
+    """Return the scan with the coil sensitivities its k-space itself shows.
+
+    Raises:
+      ValueError: naming the source, if its mask is complete nowhere.
+    """
     kspace = contents.kspace
     sampled = np.broadcast_to(contents.mask, kspace.shape[-2:])
     if not contents.centered:
         kspace = np.asarray(fourier.corner_to_centred(kspace))
         sampled = fourier.corner_to_centred_mask(sampled)
-    width = espirit.calibration_width(sampled)
+    try:
+        width = espirit.calibration_width(sampled)
+    except ValueError as error:
+        raise ValueError(
+            f"{source}: {error} kspace is taken for [n, coils, h, w] = {kspace.shape}: "
+            "put its axes in that order if they are not, else give --maps."
+        ) from None
     maps = [espirit.sensitivities(each * sampled, width) for each in kspace]
     return dataclasses.replace(
         contents, sensitivity_maps=np.stack(maps), maps_estimated=True
