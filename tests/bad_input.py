@@ -7,6 +7,7 @@ from pathlib import Path
 import command_server
 import h5py
 import numpy as np
+import raw_data
 import scanner_files
 from safetensors.numpy import save_file
 
@@ -148,6 +149,13 @@ def a_prior_of(text, lacks=""):
         save_file(tensors, path, metadata if text is None else {"mgdm_jax": text})
 
     return make
+
+
+def raw_lines(folder, lines=1):
+    """Write ISMRMRD data of a header and so many lines, which are no scan yet."""
+    space = ((4, 4, 1), (4.0, 4.0, 1.0))
+    samples = [raw_data.line(np.ones((1, 4)))] * lines
+    raw_data.write(folder / "scan.h5", raw_data.header(space, space, 2), samples)
 
 
 def no_pixels(folder):

@@ -19,6 +19,7 @@ from bad_input import (
     no_dataset,
     nothing,
     pickle_bomb,
+    raw_lines,
     reconstruct,
     run_ct,
     run_mri,
@@ -67,6 +68,12 @@ ROWS = {
     "scale of another scan": (mri(scale=1e6), run_mri(), "give the scale of these"),
     "scale of nought": (mri(scale=0.0), run_mri(), "scale must be one positive number"),
     "coils without maps": (mri(kspace=kspace(coils=(4,))), run_mri(), "has 4 coils"),
+    "raw data": (raw_lines, run_mri(), "which `mgdm-jax reconstruct --kspace` reads"),
+    "raw data without lines": (
+        lambda d: raw_lines(d, lines=0),
+        reconstruct("--kspace=scan.h5"),
+        "scan.h5: holds an ISMRMRD header and no acquisitions",
+    ),
     "number of coils": (wrong_coils, run_mri(), "check the number of coils"),
     "coils and a real prior": (
         mri(kspace=kspace(coils=(2,)), sensitivity_maps=MAPS),

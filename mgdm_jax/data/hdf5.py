@@ -24,7 +24,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from mgdm_jax.data import blame, checks, hdf5_writing
+from mgdm_jax.data import blame, checks, hdf5_writing, ismrmrd_files
 from mgdm_jax.data.blame import Path
 from mgdm_jax.data.geometry import Geometry
 
@@ -178,6 +178,10 @@ def _read(
         present = [k for k, v in file.items() if isinstance(v, h5py.Dataset)]
         attributes = dict(file.attrs)
     with blame.blaming(path):
+        if not {*required} <= {*present} and ismrmrd_files.is_scan(path):
+            raise ValueError(
+                "is an ISMRMRD file, which `mgdm-jax reconstruct --kspace` reads."
+            )
         checks.present(required, present)
     with blame.reading(path), h5py.File(path, "r") as file:
         arrays: dict[str, Any] = {

@@ -65,13 +65,13 @@ def library():
     return ismrmrd
 
 
-def is_scan(path: str) -> bool:
-    """Whether a file holds an ISMRMRD header and lines, by its content."""
+def is_scan(path: blame.Path) -> bool:
+    """Whether a file holds an ISMRMRD header and lines if any, by its content."""
     try:
         with h5py.File(path, "r") as file:
             lines = file.get("dataset/data")
             names = lines.dtype.names if isinstance(lines, h5py.Dataset) else None
-            return "dataset/xml" in file and "head" in (names or ())
+            return "dataset/xml" in file and (lines is None or "head" in (names or ()))
     except OSError:  # absent, or no HDF5
         return False
 
@@ -85,8 +85,14 @@ def read(path: str | os.PathLike[str]) -> Scan:
     ismrmrd = library()
     with blame.reading(path), ismrmrd.File(path, "r") as file:
         dataset = file["dataset"]
-        header, acquired = dataset.header, dataset.acquisitions[:]
+        header = dataset.header
+        acquired = dataset.acquisitions[:] if dataset.has_acquisitions() else []
     with blame.blaming(path):
+        if not acquired:
+            raise ValueError(
+                "holds an ISMRMRD header and no acquisitions; give the file of the "
+                "scan's lines."
+            )
         lines = [x for x in acquired if not _has(x, SKIPPED, ismrmrd)]
         if not lines:
             raise ValueError(f"has {len(acquired)} lines, none of them of an image.")
