@@ -132,7 +132,7 @@ def _check_new(out: Path) -> None:
 def _found(reader: readers.Reader, root: Path, splits: Splits) -> list[volumes.Volume]:
     found = reader.find(root)
     if not found:
-        raise ValueError(f"{root} holds no volume that {reader.name} knows.")
+        raise ValueError(f"{root} holds no volume that {reader.known}.")
     splits.check_known({volume.subject for volume in found})
     return found
 

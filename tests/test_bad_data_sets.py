@@ -20,6 +20,7 @@ from bad_input import (
     one_knee,
     prepare,
     present,
+    raw_lines,
     reconstruct,
     run_mri,
 )
@@ -62,6 +63,11 @@ ROWS = {
         lambda d: (d / "in").mkdir(),
         prepare("brats"),
         "holds no volume that brats knows",
+    ),
+    "k-space of no fastMRI": (
+        lambda d: [(d / "in").mkdir(), raw_lines(d / "in")],
+        prepare("fastmri"),
+        "knows: expected HDF5 files of `kspace` and `ismrmrd_header`; other k-space",
     ),
     "measured into its sources": (one_knee, measure("--out=in"), "overlap"),
     "measured below its sources": (

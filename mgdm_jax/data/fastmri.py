@@ -167,12 +167,23 @@ def read(
         text: Any = file["ismrmrd_header"][()]  # type: ignore[index]
     if kspace.ndim not in (3, 4) or not np.iscomplexobj(kspace):
         raise ValueError(f"its kspace is {kspace.dtype} of shape {kspace.shape}.")
-    header = ismrmrd_files.library().xsd.CreateFromDocument(text)
-    space = header.encoding[0].reconSpace
+    space = _recon_space(text)
     size = (space.matrixSize.x, space.matrixSize.y)
     if mask is not None and mask.shape != kspace.shape[-1:]:
         raise ValueError(f"its mask is {mask.shape}, its kspace {kspace.shape}.")
     return kspace, mask, size, space.fieldOfView_mm.x / size[0]
+
+
+def _recon_space(text: Any) -> Any:
+    """Return the matrix and the field of view that a header wants images of."""
+    parse = ismrmrd_files.library().xsd.CreateFromDocument
+    try:
+        return parse(text).encoding[0].reconSpace
+    except Exception:  # XML of another kind is a TypeError, of none the parser's own
+        raise ValueError(
+            "its ismrmrd_header cannot be read; expected the XML of an ISMRMRD header, "
+            "with an encoding."
+        ) from None
 
 
 def to_image(kspace: np.ndarray) -> np.ndarray:

@@ -9,6 +9,12 @@ from mgdm_jax.data import prepared, volumes
 
 NAMES = ("brats", "fastmri", "lidc", "dicom", "nifti")
 
+WANTED = {
+    "fastmri": "HDF5 files of `kspace` and `ismrmrd_header`; other k-space goes to "
+    "`mgdm-jax reconstruct`",
+}
+"""What a reader's volumes are, where its name alone may mislead."""
+
 SIZES = {"brats": 240, "lidc": 320}
 """Size of the paper's slices where the data set's own is another; None: as it is."""
 
@@ -26,6 +32,12 @@ class Reader:
     name: str
     target: volumes.Target
     modality: str = "mr"
+
+    @property
+    def known(self) -> str:
+        """The reader's name and what it knows, for messages."""
+        wanted = WANTED.get(self.name)
+        return f"{self.name} knows" + (f": expected {wanted}" if wanted else "")
 
     def find(self, root: Path) -> list[volumes.Volume]:
         """Return the volumes below a folder.

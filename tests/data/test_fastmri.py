@@ -154,12 +154,21 @@ def test_the_written_file_is_one_that_run_reads(tmp_path):
     assert contents.scale == pytest.approx(np.abs(contents.reference).max())
 
 
+def retold(file, xml):
+    del file["ismrmrd_header"]
+    file["ismrmrd_header"] = xml
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda f: f.__delitem__("ismrmrd_header"), "no ismrmrd_header"),
         (lambda f: f.create_dataset("mask", data=np.ones(5)), "mask is"),
         (lambda f: f.move("ismrmrd_header", "kspace2"), "no ismrmrd_header"),
+        *(
+            (lambda f, xml=xml: retold(f, xml), "its ismrmrd_header cannot be read")
+            for xml in ("<ismrmrdHeader/>", "no XML", 3)
+        ),
     ],
 )
 def test_other_files_are_refused(tmp_path, change, message):
