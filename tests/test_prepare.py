@@ -163,7 +163,7 @@ def test_several_processes_make_the_same_file(tmp_path, rng):
 
 def test_ctrl_c_is_one_line(tmp_path, rng):
     """It reaches all processes of a terminal; the workers leave it to the first."""
-    write_chests(tmp_path / "in", rng, n=3)
+    write_chests(tmp_path / "in", rng, n=12)
     words = ("lidc", f"--in={tmp_path / 'in'}", f"--out={tmp_path / 'o.h5'}")
     started = subprocess.Popen(
         [sys.executable, "-m", "mgdm_jax.prepare", *words, "--workers=2"],

@@ -15,7 +15,6 @@ import multiprocessing
 import os
 import re
 import signal
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -138,9 +137,9 @@ def each(work: Sequence[SlicesJob | MeasuredJob], workers: int) -> Iterator[dict
     # spawn: fork would copy threads that numerical libraries have started.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
-        with _deaf():
-            running = [pool.submit(run, job) for job in work]
         try:
+            with _deaf():
+                running = [pool.submit(run, job) for job in work]
             for done in concurrent.futures.as_completed(running):
                 yield done.result()
         except concurrent.futures.process.BrokenProcessPool:
@@ -154,15 +153,15 @@ def each(work: Sequence[SlicesJob | MeasuredJob], workers: int) -> Iterator[dict
 
 @contextlib.contextmanager
 def _deaf() -> Iterator[None]:
-    """Start processes that hear no Ctrl-C: each would tell a traceback of its own."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Start processes that hear no Ctrl-C: each would tell a traceback of its own.
+
+    This one hears it a moment later.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, heard)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def alike(entries: Sequence[dict], folder: Path) -> tuple[list[dict], list[Path]]:
