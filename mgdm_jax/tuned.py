@@ -111,8 +111,8 @@ MRI_REAL = {
 }
 """Four inner slices of itk_mprage, 100 steps, equispaced columns, brain_t1_held_back:
 `python -m experiments.tune --config configs/mri_brats.py --subject itk_mprage`, at 8x
-and 24x with `--config.task.acceleration=8` or 24. `dps_1000`, 1,000 steps, had one
-slice at 4x and 8x."""
+and 24x with `--config.task.acceleration=8` or 24. On one slice `dps_1000` at 4x and 8x,
+`score_med` and `score_mri`, all of 1,000 steps, and `csgm_langevin` of 333."""
 
 MRI_COMPLEX = {
     "4": {
@@ -177,7 +177,7 @@ brain_complex_held_back: `python -m experiments.tune --config configs/mri_fastmr
 --subject itk_mprage`, at 8x with `--config.task.acceleration=8` and, noisy,
 `--config.task.noise_std=0.02`: 2 % of the image's maximum in either part of k-space; λ
 has the noise's share added. 1,000 steps for `score_mri` and `dps_1000`, the latter on
-one inner slice."""
+one inner slice, 333 on one for `csgm_langevin`."""
 
 CT = {
     "23": {
