@@ -107,6 +107,7 @@ MRI_REAL = {
         "pigdm_fresh": (1.33, 0.0, 0.0, 1.0),
         "dps_fresh": (2.67, 0.0, 0.0, 1.0),
         "mcg_fresh": (4.5, 0.0, 0.0, 1.0),
+        "csgm_langevin": (0.6, 0.0, 0.0, 0.0),
     },
 }
 """Four inner slices of itk_mprage, 100 steps, equispaced columns, brain_t1_held_back:
