@@ -19,17 +19,18 @@ placed as ISMRMRD's header or `--geometry` says: see `data.geometry` for the axe
 are the scan's; with `--units=hu`, and in DICOM of CT by default, Hounsfield units:
 right for priors of clip((HU + 1024) / 2048, 0, 1).
 
-Nothing is kept of what is stopped: `run` on an HDF5 file goes on where it was.
+Stopped at any moment, and started again, it goes on to the same bits: what is finished
+lies in `scan.h5.parts` beside the output until that is written.
 """
 
 import logging
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import jax
 import numpy as np
 from absl import flags
-from tqdm import tqdm
 
 from mgdm_jax import (
     defaults,
@@ -37,16 +38,19 @@ from mgdm_jax import (
     hyperparameters,
     methods,
     posterior,
+    reconstruction,
     results,
     scans,
     tuned,
 )
-from mgdm_jax.commands import launch, ranges
+from mgdm_jax.commands import console, launch, ranges
 from mgdm_jax.data import hdf5, nifti_files, scan_arrays
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements, expected_residual
 from mgdm_jax.reconstructing import outputs, scan_report
 from mgdm_jax.report import cautions, page
+from mgdm_jax.running import parts, resumable
+from mgdm_jax.types import Guidance
 
 
 def measured(
@@ -82,6 +86,7 @@ def reconstruct(
     prior: factory.Prior,
     config: Config,
     n_samples: int,
+    unfinished: Path | None = None,
 ) -> tuple[posterior.Posterior, Measurements]:
     """Return samples of a scan and its measurements.
 
@@ -91,6 +96,8 @@ def reconstruct(
       prior: of `factory.load_prior`.
       config: method, sampler, noise; data, task and n_samples are noted in it.
       n_samples: samples of every image.
+      unfinished: folder that keeps finished batches, and those found there are not
+        drawn again; whoever gives it removes it. None to keep nothing.
 
     Raises:
       ValueError: with one line, for whatever cannot be used.
@@ -102,19 +109,38 @@ def reconstruct(
     factory.make(prior, config)  # refuses what it cannot before anything is set up
     scan = measured(contents, source, config, prior.image_shape)
     guidance = hyperparameters.resolve(config)
+    hyperparameters.note(config, guidance)
     logging.info("%s", _understood(scan))
-    with tqdm(total=n_samples * len(scan), unit="image", desc=config.method) as bar:
-        drawn = posterior.draw(
-            jax.random.key(config.sampler.seed),
-            n_samples,
-            factory.make(prior, methods.spared(config, guidance), results.N_KEPT),
-            prior,
-            scan,
-            guidance,
-            config.sampler.batch_size,
-            progress=bar.update,
-        )
-    return posterior.summarise(drawn, scan), scan
+    drawn = _drawn(prior, scan, guidance, config, unfinished)
+    return posterior.summarise(posterior.apart(drawn, len(scan)), scan), scan
+
+
+def _drawn(
+    prior: factory.Prior,
+    scan: Measurements,
+    guidance: Guidance,
+    config: Config,
+    unfinished: Path | None,
+) -> reconstruction.Reconstruction:
+    """Return the samples, one after another of all slices."""
+    keys = posterior.keys(
+        jax.random.key(config.sampler.seed), config.sampler.n_samples, len(scan)
+    )
+    sampler = factory.make(prior, methods.spared(config, guidance), results.N_KEPT)
+    args, batch_size = (sampler, prior, scan, guidance), config.sampler.batch_size
+    if unfinished is None:
+        with console.TALKATIVE.progress(len(keys), "image", config.method) as count:
+            return reconstruction.reconstruct(keys, *args, batch_size, count.update)
+
+    def stride() -> int:
+        return reconstruction.stride(batch_size, len(keys))
+
+    facts = parts.facts(config, prior, scan)
+    with parts.opened(unfinished, facts, stride) as kept:
+        sample = reconstruction.by_batch(keys, *args, kept.stride)
+        batches = reconstruction.batches(len(keys), kept.stride)
+        to, label = console.TALKATIVE, config.method
+        return resumable.draw(sample, batches, kept, to, label).examples
 
 
 def _understood(scan: Measurements) -> str:
@@ -176,16 +202,8 @@ def _run(given: flags.FlagValues) -> None:
         raise ValueError(
             "give either --kspace (--mask, --maps), or --sinogram (--angles)."
         )
-    config = _configured(given)
+    config, contents = _configured(given), _contents(given)
     source = given.sinogram if is_ct else given.kspace
-    if is_ct:
-        contents = scan_arrays.ct_arrays(source, given.angles, given.scale)
-    else:
-        contents = scan_arrays.mri_arrays(
-            source, given.mask, given.maps, centered=given.centered, scale=given.scale
-        )
-        if contents.maps_estimated:
-            sys.stdout.write("coil sensitivities: estimated by ESPIRiT\n")
     n_examples = given.n_samples * _n_slices(contents)
     launch.use_cores(min(config.sampler.batch_size, n_examples))
     read = (source, given.mask, given.maps, given.angles)
@@ -193,16 +211,30 @@ def _run(given: flags.FlagValues) -> None:
     prior = _loaded(given)
     size = prior.image_shape[:2] if given.wider_field else None
     plan = outputs.plan(path, contents, given.geometry, given.units, size)
-    found, scan = reconstruct(contents, source, prior, config, given.n_samples)
-    hyperparameters.note(config, hyperparameters.resolve(config))
-    outputs.write(plan, found, scan, given.method)
-    if report is not None:
-        page.write([scan_report.finished(found, scan, config, str(path))], report)
+    unfinished = path.with_name(f"{path.name}.{parts.FOLDER}")
+    with resumable.telling(unfinished, "the same command"):
+        args = (contents, source, prior, config, given.n_samples, unfinished)
+        found, scan = reconstruct(*args)
+        outputs.write(plan, found, scan, given.method)
+        if report is not None:
+            page.write([scan_report.finished(found, scan, config, str(path))], report)
+    parts.joined(unfinished).remove()
     residual = found.data_residual.mean()
     sys.stdout.write(f"{hyperparameters.told(config)}\n")
     sys.stdout.write(f"wrote {path}; data residual {residual:.2e}\n")
     for text in _warnings(plan, found, scan, given.method):
         sys.stdout.write(f"WARNING: {text}\n")
+
+
+def _contents(given: flags.FlagValues) -> hdf5.MriFile | hdf5.CtFile:
+    """Return the measurements, and say where coil sensitivities are estimated."""
+    if given.sinogram:
+        return scan_arrays.ct_arrays(given.sinogram, given.angles, given.scale)
+    files = given.kspace, given.mask, given.maps
+    found = scan_arrays.mri_arrays(*files, centered=given.centered, scale=given.scale)
+    if found.maps_estimated:
+        sys.stdout.write("coil sensitivities: estimated by ESPIRiT\n")
+    return found
 
 
 def _loaded(given: flags.FlagValues) -> factory.Prior:

@@ -62,8 +62,9 @@ def run(
       ValueError: with one line, for input that cannot be used; nothing is written.
     """
     _check_folder(workdir)
+    unfinished = workdir / parts.FOLDER
     if processes.leads():
-        parts.forget_notes(workdir)
+        parts.forget_notes(unfinished)
     processes.meet()
     ranges.check(config)
     methods.make_process(config)  # an unknown method has no numbers either
@@ -71,8 +72,7 @@ def run(
     config = hyperparameters.with_level(config, measurements.level)
     guidance = hyperparameters.resolve(config)
     hyperparameters.note(config, guidance)
-    cheapest = methods.spared(config, guidance)
-    sampler = factory.make(prior, cheapest, results.N_KEPT)
+    sampler = factory.make(prior, methods.spared(config, guidance), results.N_KEPT)
     n, key = len(measurements), jax.random.key(config.sampler.seed)
     keys = posterior.keys(key, config.sampler.n_samples, n)
     facts = parts.facts(config, prior, measurements)
@@ -81,9 +81,9 @@ def run(
         args = (keys, sampler, prior, measurements, guidance, stride)
         return reconstruction.by_batch(*args), reconstruction.batches(len(keys), stride)
 
-    _check_alike(workdir, facts)
+    _check_alike(unfinished, facts)
     if not processes.leads():
-        resumable.contribute(work, workdir)
+        resumable.contribute(work, unfinished)
         return {}
 
     def stride() -> int:
@@ -91,7 +91,7 @@ def run(
             return reconstruction.stride(config.sampler.batch_size, len(keys))
         return batch_sizes.choose(sampler, prior, measurements, guidance, len(keys))
 
-    with parts.opened(workdir, facts, stride) as kept:
+    with parts.opened(unfinished, facts, stride) as kept:
         drawn = resumable.draw(*work(kept.stride), kept, to, config.method)
         config.sampler.batch_size = config.sampler.batch_size or kept.stride
         written = _write(config, measurements, drawn, workdir)
@@ -112,12 +112,12 @@ def _check_folder(workdir: Path) -> None:
             "--workdir."
         )
     aside.check_inside(workdir)
-    parts.check_nobody(workdir)
+    parts.check_nobody(workdir / parts.FOLDER)
 
 
-def _check_alike(workdir: Path, facts: Mapping[str, Any]) -> None:
+def _check_alike(unfinished: Path, facts: Mapping[str, Any]) -> None:
     """Refuse parts of another run, and processes that would mix theirs."""
-    parts.check(workdir, facts)
+    parts.check(unfinished, facts)
     if not processes.agree(json.dumps(facts, sort_keys=True)):
         raise ValueError(
             "the processes differ in their settings, weights, measurements or "
@@ -162,13 +162,9 @@ def main(
         started | {"embedded_sample": sample},
         "No data.path given: using the embedded sample.\n" if sample else "",
     )
-    try:
+    again = f"the same command with --workdir={folder}"
+    with resumable.telling(folder / parts.FOLDER, again):
         facts = run(config, folder, to=to)
-    except KeyboardInterrupt:
-        if not (folder / parts.FOLDER).exists():
-            raise
-        again = f"the same command with --workdir={folder} goes on from there"
-        raise KeyboardInterrupt(again) from None
     if not processes.leads():
         return
     text = f"{results.table(facts)}\nwritten to {folder}\n"

@@ -93,11 +93,11 @@ SERVED = {
     "commands": {*COMMANDS, "running", "sweeping"},
     "converting": {"convert"},
     "reconstructing": {"reconstruct"},
-    "running": {"run"},
+    "running": {"run", "reconstruct"},
     "sweeping": {"sweep"},
     "training": {"train"},
 }
-"""A folder -> what else may import from it: the one command made of it, or all."""
+"""A folder -> what else may import from it: the commands made of it, or all."""
 
 SHARED = {"loop.py", "mgdm.py", "singular_directions.py"}
 """What in `samplers/` is more than one method; the others are short."""

@@ -115,6 +115,22 @@ def test_there_is_no_room_for_the_merged_file(tmp_path):
     assert left == {"in", "out.h5", "out.h5.parts"}
 
 
+def test_what_was_drawn_is_kept_where_the_report_has_no_room(tmp_path):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    write_scan(folder)
+    words = reconstruct("--kspace=k.npy")
+    done = command(words, "out.png", folder, max_bytes=2**15)
+    assert done.code == 2 and "0/1" in done.err
+    last = done.err.splitlines()[-1]
+    assert last == "error: out.report.html cannot be written: File too large."
+    assert (folder / "out.png.parts").exists()
+    done = command((*words, "--overwrite"), "out.png", folder)
+    assert done.code == 0 and "1/1" in done.err and "0/1" not in done.err
+    left = {p.name for p in folder.iterdir() if p.name.startswith("out")}
+    assert left == {"out.png", "out.report.html"}
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_a_place_that_cannot_be_written_is_found_out_first(name, tmp_path):
     """Root may write anywhere, but for file systems that nobody can write."""

@@ -10,6 +10,7 @@ from mgdm_jax import defaults, factory, posterior, reconstruct
 from mgdm_jax.data import samples, scan_arrays
 from mgdm_jax.operators import masks
 from mgdm_jax.reconstructing import outputs
+from mgdm_jax.running import resumable
 
 
 def kspace_of(images):
@@ -63,6 +64,38 @@ def test_samples_and_their_summaries(scan, tmp_path):
     assert written.shape == (1, 120, 120) and np.iscomplexobj(written)
     again = kspace_of(written[0]) * np.load(mask)
     np.testing.assert_allclose(again, np.load(kspace), atol=7e-3)
+
+
+def test_stopped_it_goes_on_to_the_same_bits(scan, tmp_path, monkeypatch):
+    kspace, mask = scan
+    prior = factory.load_prior(tiny.write_prior(tmp_path, 120, 2))
+    contents = scan_arrays.mri_arrays(kspace, mask, None, scale=7.0)
+    unfinished, fill, filled = tmp_path / "out.npy.parts", resumable._fill, []
+
+    def reconstructed(seed=0, folder=unfinished):
+        made = config()
+        made.sampler.seed, made.sampler.batch_size = seed, 1
+        return reconstruct.reconstruct(contents, kspace, prior, made, 3, folder)[0]
+
+    def until_interrupted(*args):
+        filled.append(args[1])
+        if len(filled) == 3:
+            raise KeyboardInterrupt
+        return fill(*args)
+
+    monkeypatch.setattr(resumable, "_fill", until_interrupted)
+    with (
+        pytest.raises(KeyboardInterrupt, match="the same command goes on from there"),
+        resumable.telling(unfinished, "the same command"),
+    ):
+        reconstructed()
+    with pytest.raises(ValueError, match=r"sampler\.seed is 1, was 0; write to ano"):
+        reconstructed(seed=1)
+    found = reconstructed()
+    assert filled == [range(0, 1), range(1, 2), range(2, 3), range(2, 3)]
+    whole = reconstructed(folder=None)
+    for one, other in zip(found[:-1], whole[:-1], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_too_many_steps_are_refused_first(tmp_path, monkeypatch):

@@ -1,8 +1,8 @@
 """Finished batches of a run that is not finished, for whoever goes on with it.
 
-They lie in `WORKDIR/parts`, a file a batch, made aside and renamed: `.npz`, whose
+They lie in a folder of their own, a file a batch, made aside and renamed: `.npz`, whose
 checksums tell a damaged one, and read without pickle. `run.json` beside them says what
-they are of. The folder goes when the run's results are written.
+they are of. The folder goes when the results are written.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ from mgdm_jax.storage import aside, locks
 from mgdm_jax.types import StepInfo
 
 FOLDER = "parts"
+"""Its name in the workdir of a run, and the end of it beside a file to be written."""
 _FACTS, _NOTE, _LOCK = "run.json", ".note", ".lock"
 _DAMAGED = (zipfile.BadZipFile, RuntimeError)
 """What a damaged archive raises; the latter where a flipped bit says "encrypted"."""
@@ -118,20 +119,19 @@ def facts(config: Config, prior: Prior, measurements: Measurements) -> dict[str,
     }
 
 
-def check(workdir: Path, now: Mapping[str, Any]) -> None:
-    """Refuse a folder with parts of something else.
+def check(folder: Path, now: Mapping[str, Any]) -> None:
+    """Refuse a folder with parts of something else, or with what is no part.
 
     Args:
-      workdir: of the run.
+      folder: of the run's parts.
       now: its `facts`.
 
     Raises:
       ValueError: with one line, naming what differs.
     """
-    folder = workdir / FOLDER
     found = _read(folder)
     if found is None:
-        if _files(folder):
+        if any(not path.name.startswith(".") for path in folder.glob("*")):
             raise ValueError(f"{folder} does not say what it is of; {_instead(folder)}")
         return
     differing = fingerprints.differences(found["facts"], now)
@@ -139,55 +139,53 @@ def check(workdir: Path, now: Mapping[str, Any]) -> None:
         raise ValueError(f"{folder} is of another run: {differing}; {_instead(folder)}")
 
 
-def check_nobody(workdir: Path) -> None:
+def check_nobody(folder: Path) -> None:
     """Refuse a folder in which a process leads a run, whose notes are not ours.
 
     Raises:
       ValueError: if there is one.
     """
-    if locks.held(workdir / FOLDER / _LOCK):
-        raise ValueError(f"another process is at work in {workdir}.")
+    if locks.held(folder / _LOCK):
+        raise ValueError(f"another process is at work in {folder}.")
 
 
 @contextlib.contextmanager
 def opened(
-    workdir: Path, now: Mapping[str, Any], stride: Callable[[], int]
+    folder: Path, now: Mapping[str, Any], stride: Callable[[], int]
 ) -> Iterator[Parts]:
     """Yield the parts that there are, for the process that leads; it is the only one.
 
     A folder without parts does not stay.
 
     Args:
-      workdir: of the run.
+      folder: of the run's parts.
       now: its `facts`.
       stride: makes that of a run which is new.
 
     Raises:
       ValueError: if a process is at work there, or the parts are of another run.
     """
-    folder = workdir / FOLDER
-    check(workdir, now)
+    check(folder, now)
     with aside.inside(folder), locks.present(folder / _LOCK) as presence:
         if not presence.alone:
-            raise ValueError(f"another process is at work in {workdir}.")
+            raise ValueError(f"another process is at work in {folder}.")
         try:
             if _read(folder) is None:
                 found = {"facts": dict(now), "stride": stride()}
                 with aside.replacing(folder / _FACTS) as path:
                     path.write_text(json.dumps(found, indent=2))
-            yield joined(workdir)
+            yield joined(folder)
         finally:
             if not _files(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def joined(workdir: Path) -> Parts:
+def joined(folder: Path) -> Parts:
     """Return the parts of a run that has been opened.
 
     Raises:
       ValueError: if it has not.
     """
-    folder = workdir / FOLDER
     found = _read(folder)
     if found is None:
         raise ValueError(f"{folder} is gone; start all processes again.")
@@ -196,14 +194,14 @@ def joined(workdir: Path) -> Parts:
     return Parts(folder, identity, found["stride"])
 
 
-def noted(workdir: Path, name: str) -> bool:
+def noted(folder: Path, name: str) -> bool:
     """Return whether a process has left this note."""
-    return (workdir / FOLDER / f"{name}{_NOTE}").exists()
+    return (folder / f"{name}{_NOTE}").exists()
 
 
-def forget_notes(workdir: Path) -> None:
+def forget_notes(folder: Path) -> None:
     """Remove the notes of processes that were stopped."""
-    for path in (workdir / FOLDER).glob(f"*{_NOTE}"):
+    for path in folder.glob(f"*{_NOTE}"):
         path.unlink(missing_ok=True)
 
 
@@ -232,4 +230,4 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 
 def _instead(folder: Path) -> str:
-    return f"give another --workdir, or remove {folder} to begin anew."
+    return f"write to another place, or remove {folder} to begin anew."

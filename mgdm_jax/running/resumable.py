@@ -4,16 +4,18 @@ Each batch is written to the run's parts when it is finished. Keys are one an im
 the batches are those of the whole run, not of what is left: stopped at any moment and
 started again, by one process or shared by several, the bits are the same.
 
-Several processes know of each other by what they leave in the workdir, not by a barrier
-of collectives (`multihost_utils.sync_global_devices`): that one fails if a process is a
-minute or two behind another (on CPUs, 100 s apart: "Gloo context initialization failed:
-Connect timeout"), and hosts end their shares at times of their own. If one dies, the
-heartbeat of jax.distributed ends the others; started again, all go on.
+Several processes know of each other by what they leave beside the parts, not by a
+barrier of collectives (`multihost_utils.sync_global_devices`): that one fails if a
+process is a minute or two behind another (on CPUs, 100 s apart: "Gloo context
+initialization failed: Connect timeout"), and hosts end their shares at times of their
+own. If one dies, the heartbeat of jax.distributed ends the others; started again, all
+go on.
 """
 
+import contextlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,16 +76,16 @@ def draw(
 
 
 def contribute(
-    sample_with: Callable[[int], tuple[SampleFn, Sequence[range]]], workdir: Path
+    sample_with: Callable[[int], tuple[SampleFn, Sequence[range]]], folder: Path
 ) -> None:
     """Draw this process's share for the one that leads; return when it has let go.
 
     Args:
       sample_with: the run's stride -> what `draw` takes first.
-      workdir: of the run.
+      folder: of the run's parts.
     """
-    _wait(lambda: parts.noted(workdir, _OPEN))
-    kept = parts.joined(workdir)
+    _wait(lambda: parts.noted(folder, _OPEN))
+    kept = parts.joined(folder)
     sample, batches = sample_with(kept.stride)
     for batch in processes.share(batches):
         if kept.path(batch).name not in kept.present():
@@ -91,6 +93,22 @@ def contribute(
     kept.note(_left(processes.index()))
     # Left at once, it would miss the others at the end of jax.distributed.
     _wait(kept.removed)
+
+
+@contextlib.contextmanager
+def telling(folder: Path, again: str) -> Iterator[None]:
+    """Let an interruption tell how to go on, where anything is kept to go on from.
+
+    Args:
+      folder: of the run's parts.
+      again: the command that does.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not folder.exists():
+            raise
+        raise KeyboardInterrupt(f"{again} goes on from there") from None
 
 
 def _wait(until: Callable[[], bool]) -> None:
@@ -104,7 +122,7 @@ def _left(index: int) -> str:
 
 def _all_left(kept: Parts) -> bool:
     others = range(1, processes.count())
-    return all(parts.noted(kept.folder.parent, _left(i)) for i in others)
+    return all(parts.noted(kept.folder, _left(i)) for i in others)
 
 
 def _known(batches: Sequence[range], kept: Parts) -> dict[range, Part]:

@@ -49,17 +49,18 @@ def test_what_is_written_is_read_bit_for_bit(strip, tmp_path, rng):
         for a, b in zip(got.result.info[:3], want.result.info[:3], strict=True):
             np.testing.assert_array_equal(a, b)
         kept.remove()
-    assert list(tmp_path.rglob("*")) == [tmp_path / "out"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_run_at_work_is_seen_before_anything_of_its_is_touched(tmp_path):
-    parts.check_nobody(tmp_path)
-    with parts.opened(tmp_path, FACTS, lambda: 2) as kept:
+    folder = tmp_path / parts.FOLDER
+    parts.check_nobody(folder)
+    with parts.opened(folder, FACTS, lambda: 2) as kept:
         kept.note("left-1")
         with pytest.raises(ValueError, match="another process is at work"):
             run.run(defaults.reconstruction(), tmp_path)
-        assert parts.noted(tmp_path, "left-1")
-    parts.check_nobody(tmp_path)
+        assert parts.noted(folder, "left-1")
+    parts.check_nobody(folder)
 
 
 def test_a_damaged_part_is_none(tmp_path, rng):
@@ -91,7 +92,7 @@ def test_another_run_is_refused_with_what_differs(tmp_path, rng):
     with parts.opened(tmp_path, FACTS, lambda: 2) as kept:
         kept.write(BATCH, part(rng))
     other = FACTS | {"config": {"method": "ddnm", "sampler": {"seed": 0}}}
-    message = "config.method is 'ddnm', was 'mgdm'; give another --workdir, or remove"
+    message = "config.method is 'ddnm', was 'mgdm'; write to another place, or remove"
     with (
         pytest.raises(ValueError, match=message),
         parts.opened(tmp_path, other, lambda: 2),
@@ -127,11 +128,21 @@ def test_parts_that_nobody_knows_are_refused(tmp_path, rng):
     text = facts.read_text()
     for damaged in ("", "[]", json.dumps({"facts": FACTS}), text[:-5]):
         facts.write_text(damaged)
-        with pytest.raises(ValueError, match="damaged; give another --workdir"):
+        with pytest.raises(ValueError, match="damaged; write to another place"):
             parts.check(tmp_path, FACTS)
     facts.unlink()
     with pytest.raises(ValueError, match="does not say what it is of"):
         parts.check(tmp_path, FACTS)
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").touch()
+    with (
+        pytest.raises(ValueError, match="does not say what it is of"),
+        parts.opened(tmp_path, FACTS, lambda: 2),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_only_one_run_is_at_work_in_a_folder(tmp_path):

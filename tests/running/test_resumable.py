@@ -96,7 +96,9 @@ def test_stopped_half_way_it_goes_on_to_the_same_bits(
 
     other = config(folder)
     other.sampler.seed = 1
-    with pytest.raises(ValueError, match=r"sampler\.seed is 1, was 0; give another"):
+    with pytest.raises(
+        ValueError, match=r"sampler\.seed is 1, was 0; write to another place"
+    ):
         run.run(other, out)
     capsys.readouterr()
 
