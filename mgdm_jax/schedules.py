@@ -37,8 +37,18 @@ def cosine_betas(n: int = 1000, max_beta: float = 0.999) -> np.ndarray:
 
 
 def alpha_bars(betas: np.ndarray) -> np.ndarray:
-    """Return [n] ᾱ_t = Π (1 - β), float64."""
-    return np.cumprod(1 - np.asarray(betas, np.float64))
+    """Return [n] ᾱ_t = Π (1 - β), float64.
+
+    Raises:
+      ValueError: if a β is not in (0, 1), or the first too small for float32.
+    """
+    betas = np.asarray(betas, np.float64)
+    if np.float32(1 - betas[0]) == 1 or not ((betas > 0) & (betas < 1)).all():
+        raise ValueError(
+            "β must be above 3e-8, float32's rounding of ᾱ, and below 1, got "
+            f"{betas.min():.3g} to {betas.max():.3g} in {len(betas)} steps."
+        )
+    return np.cumprod(1 - betas)
 
 
 def discrete_vp(
@@ -92,9 +102,8 @@ def continuous_vp(
     from jax_cosmo.scipy.interpolate import InterpolatedUnivariateSpline
 
     knots = np.linspace(0.0, 1.0, n_knots, dtype=np.float32)
-    pieces = [
-        simps(beta_fn, float(a), float(b), 4) for a, b in itertools.pairwise(knots)
-    ]
+    ends = itertools.pairwise(map(float, knots))
+    pieces = [simps(beta_fn, *pair, 4) for pair in ends]
     integral = jnp.cumsum(jnp.stack([jnp.zeros(()), *pieces]))
     spline = InterpolatedUnivariateSpline(jnp.asarray(knots), integral)
 
@@ -167,9 +176,7 @@ def time_indices(n_steps: int, n_train: int = 1000, kind: str = "ddnm") -> np.nd
 
 
 def indices(n_steps: int, alpha_bar: np.ndarray, kind: str) -> np.ndarray:
-    """Return the same over the times of a table ᾱ [T], "log_snr" among the kinds.
-
-    That is `log_snr_indices`.
+    """Return the same over the times of a table ᾱ [T]; "log_snr": `log_snr_indices`.
 
     Raises:
       ValueError: as `time_indices`.
@@ -220,9 +227,7 @@ def travel_order(n_steps: int, length: int, repeat: int) -> tuple[np.ndarray, ..
       ValueError: if length or repeat is not positive, or no journey fits.
     """
     if length < 1 or repeat < 1:
-        raise ValueError(
-            f"travel_length and travel_repeat must be at least 1: {length}, {repeat}."
-        )
+        raise ValueError(f"travel_length or travel_repeat below 1: {length}, {repeat}.")
     if repeat > 1 and length >= n_steps:
         raise ValueError(
             f"travel_length must be below n_steps={n_steps} to lead anywhere: {length}."
@@ -242,11 +247,10 @@ def travel_order(n_steps: int, length: int, repeat: int) -> tuple[np.ndarray, ..
 def look_back(alpha_bar: np.ndarray) -> np.ndarray:
     """Return [k] the weights w of second-order updates, x0 + w (x0 - x0_before).
 
-    DPM-Solver++(2M): w = h / (2 h_before), steps h of the half log-SNR ½ log ᾱ/(1-ᾱ).
-    The first step has nothing to look back at, and the last, which leads to infinite
-    SNR, is of first order, as in the published code.
-
-    Lu et al., 2022, https://arxiv.org/abs/2211.01095, algorithm 2.
+    DPM-Solver++(2M) (Lu et al., 2022, https://arxiv.org/abs/2211.01095, algorithm 2):
+    w = h / (2 h_before), steps h of the half log-SNR ½ log ᾱ/(1-ᾱ). The first step has
+    nothing to look back at, and the last, which leads to infinite SNR, is of first
+    order, as in the published code.
 
     Args:
       alpha_bar: [k] ᾱ at the start of each step, from noisy to clean.
@@ -272,8 +276,7 @@ def time_grid(
       order: of the update, 1 or 2; see `look_back`.
 
     Raises:
-      ValueError: for another order, a time travel of second order, or times that do not
-        fall.
+      ValueError: for another order, 2 with time travel, or times that do not fall.
     """
     if order not in (1, 2) or (order == 2 and travel[1] > 1):
         raise ValueError(
@@ -287,9 +290,7 @@ def time_grid(
     rising = indices[::-1]
     # One more entry: level -1, Python's last, is the clean end.
     levels = np.append(np.asarray(alpha_bar, np.float64)[rising], 1.0)
-    weights = np.zeros(len(starts))
-    if order == 2:
-        weights = look_back(levels[starts])
+    weights = look_back(levels[starts]) if order == 2 else np.zeros(len(starts))
     return TimeGrid(
         t=jnp.asarray(rising[starts]),
         alpha_bar=jnp.asarray(levels[starts], jnp.float32),

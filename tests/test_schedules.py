@@ -54,6 +54,22 @@ def test_numbers_that_make_no_schedule_are_refused(n, betas):
         schedules.discrete_vp("linear", n, betas)
 
 
+@pytest.mark.parametrize(
+    ("name", "n", "betas"),
+    [
+        ("linear", 5, None),
+        ("linear", 10, None),
+        ("linear", 20, None),
+        ("scaled_linear", 2, None),
+        ("linear", 1000, (1e-8, 0.02)),
+    ],
+)
+def test_a_schedule_that_leaves_0_to_1_is_refused(name, n, betas):
+    """Five steps of the published process have a β of 4, twenty one of 1."""
+    with pytest.raises(ValueError, match="β must be above 3e-8"):
+        schedules.discrete_vp(name, n, betas)
+
+
 def test_unknown_schedule_is_named():
     with pytest.raises(ValueError, match=r"schedule must be linear, .* got 'sine'"):
         schedules.discrete_vp("sine")

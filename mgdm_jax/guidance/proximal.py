@@ -162,8 +162,10 @@ def change_gradient(
     """Return ∇_x ‖prox(x) - x‖² at x0_tilde.
 
     prox(x) = L x + b with L = λ(AᴴA + λ)⁻¹ symmetric, so the gradient is
-    2 (L - I)(x0_bar - x0_tilde), and L d is the proximal point of d for y = 0. FBP's
-    forms are not symmetric: they are differentiated.
+    2 (L - I)(x0_bar - x0_tilde), and L d is the proximal point of d for y = 0. So for
+    conjugate gradients run to convergence; stopped after a few steps they are not
+    linear in x, and this is near their gradient. FBP's forms are not symmetric: they
+    are differentiated.
     """
     if proximal in (fbp_residual, fbp_merge):
         _, pullback = jax.vjp(lambda x: proximal(problem, x, lam) - x, x0_tilde)

@@ -22,22 +22,22 @@ def coefficients(
       alpha_bar_next: ᾱ_s.
       eta: η in [0, 1].
       noise: "ddnm": c1 = η √(1-ᾱ_s) (Algorithm 2, lines 4-5); "ddim": the posterior's
-        σ(η) = η √((1-ᾱ_s)/(1-ᾱ_t)) √(1-ᾱ_t/ᾱ_s). At t = 990 the first injects more
-        than twice as much.
+        σ(η) = η √((1-ᾱ_s)/(1-ᾱ_t)) √(1-ᾱ_t/ᾱ_s), less than half of it at t = 990.
 
     Raises:
       ValueError: for another noise.
     """
-    variance = 1.0 - alpha_bar_next
+    level = jnp.sqrt(1.0 - alpha_bar_next)
     match noise:
         case "ddnm":
-            c1 = eta * jnp.sqrt(variance)
+            share = eta
         case "ddim":
-            ratio = variance / (1.0 - alpha_bar)
-            c1 = eta * linalg.root(ratio * (1.0 - alpha_bar / alpha_bar_next))
+            ratio = (1.0 - alpha_bar / alpha_bar_next) / (1.0 - alpha_bar)
+            share = eta * linalg.root(ratio)
         case _:
             raise ValueError(f"noise must be ddnm or ddim, got {noise!r}.")
-    return c1, linalg.root(variance - c1**2)
+    # Not the root of level² - c1²: at η = 1 that is rounding, of any slope.
+    return level * share, level * linalg.root(1.0 - share**2)
 
 
 def update(

@@ -6,7 +6,7 @@
 
 Chung et al., "Decomposed Diffusion Sampler", 2023, https://arxiv.org/abs/2303.05754,
 Algorithms 1 and 2: MGDM's outer level alone, at a constant λ, and no gradients. Run to
-convergence it is `mgdm_no_ir`, at λ = 0 DDNM.
+convergence it is `mgdm_no_ir` whose λ does not follow σ_y, and at λ = 0 DDNM.
 """
 
 from mgdm_jax.guidance import proximal

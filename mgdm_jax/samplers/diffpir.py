@@ -4,8 +4,8 @@
     ε_bar = (x_t - √ᾱ_t x0_bar) / √(1-ᾱ_t)
     x_s = √ᾱ_s x0_bar + √(1-ᾱ_s) (√(1-η²) ε_bar + η z)
 
-Zhu et al., "Denoising Diffusion Models for Plug-and-Play Image Restoration", 2023,
-https://arxiv.org/abs/2305.08995, Algorithm 1.
+with σ_y in the network's units. Zhu et al., "Denoising Diffusion Models for
+Plug-and-Play Image Restoration", 2023, https://arxiv.org/abs/2305.08995, Algorithm 1.
 """
 
 import jax.numpy as jnp

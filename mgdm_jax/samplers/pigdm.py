@@ -16,8 +16,9 @@ def make_step(
 ) -> StepFn:
     """Return ΠGDM's step, x_s ← DDIM(η) step + ζ √ᾱ_s √ᾱ_t Jᵀ v.
 
-    v = Aᴴ (AAᴴ + σ_y²/r_t²)⁻¹ (y - A x0_hat), r_t² = 1 - ᾱ_t, is what the proximal
-    step at `proximal.noise_weight` adds to x0_hat. ζ = 1 in the paper.
+    v = Aᴴ (AAᴴ + σ_y²/r_t²)⁻¹ (y - A x0_hat), r_t² = 1 - ᾱ_t in the network's units,
+    is what the proximal step at `proximal.noise_weight` adds to x0_hat. ζ = 1 in the
+    paper.
 
     Args:
       projection: the proximal step; of an operator without a spectrum CG.

@@ -8,7 +8,8 @@ At every level σ of `ve`, s the score, σ' the next level and every z drawn afr
     merge at σ'
 
 ScoreMed: Song et al., "Solving Inverse Problems in Medical Imaging with Score-Based
-Generative Models", 2021, https://arxiv.org/abs/2111.08005, Algorithms 1 and 2.
+Generative Models", 2021, https://arxiv.org/abs/2111.08005, Algorithms 1 and 2,
+whose code has Re Aᴴ for A† of real images, and for CT Fourier slices.
 Score-MRI, whose merges have z = 0: Chung & Ye, "Score-based Diffusion Models for
 Accelerated MRI", 2021, https://arxiv.org/abs/2110.05243, Algorithm 2; its code runs a
 network of magnitudes on real and imaginary parts apart, here the prior knows both.
@@ -41,8 +42,7 @@ def make_step(
     def merged(
         key: Array, x: Array, problem: Problem, sigma: Array, weight: Array
     ) -> Array:
-        z = jax.random.normal(key, x.shape, x.dtype)
-        z = sigma * z if diffuse else jnp.zeros_like(z)
+        z = (sigma if diffuse else 0.0) * jax.random.normal(key, x.shape, x.dtype)
         target = projection(problem, x - z, jnp.zeros_like(weight)) + z
         return x + weight * (target - x)
 

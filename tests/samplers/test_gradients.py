@@ -68,6 +68,25 @@ def test_they_are_those_of_finite_differences(
         )
 
 
+def test_where_all_noise_is_fresh_none_is_predicted():
+    """At η = 1, the choice of most rows: rounding would make a steep slope of √0."""
+    times = cases.grid(100)
+
+    @jax.jit
+    @jax.vmap
+    def at_one(*levels):
+        def shares(eta):
+            return ddim.coefficients(*levels, eta, "ddnm")
+
+        return jax.jvp(shares, (jnp.float32(1),), (jnp.float32(1),))
+
+    shares, slopes = at_one(times.alpha_bar, times.alpha_bar_next)
+    level = np.sqrt(1 - times.alpha_bar_next)
+    for fresh, predicted in (shares, slopes):
+        np.testing.assert_allclose(fresh, level, rtol=1e-6)
+        np.testing.assert_array_equal(predicted, 0)
+
+
 def test_steps_computed_again_change_nothing_but_memory():
     step, gradients, taken = mgdm.make_step(), [], []
     for again in (False, True):

@@ -115,7 +115,18 @@ def test_with_noise_it_is_the_published_sde_solver(key):
     np.testing.assert_allclose(got, want, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", ["ddnm", "mgdm"])
+def guided(name, model, x, a, zeta, lam):
+    """Return the estimate that a method's update starts from."""
+    x0_hat, jac = model.denoise(x, a)
+    if name in ("dps", "pigdm"):
+        return x0_hat
+    if name == "mgdm":
+        misfit = model.y[:, None] - model.matrix @ x0_hat
+        x0_hat = x0_hat + 2 * zeta * jac.T @ model.matrix.T @ misfit
+    return model.prox(x0_hat, lam if name in ("dds", "mgdm") else 0)
+
+
+@pytest.mark.parametrize("name", ["ddnm", "dds", "diffpir", "dps", "mgdm", "pigdm"])
 def test_a_guided_step_looks_back_at_the_corrected_estimate(name, key):
     prior, problem, model = cases.gaussian_case("real")
     numbers = cases.guidance(eta=0.0)
@@ -126,26 +137,12 @@ def test_a_guided_step_looks_back_at_the_corrected_estimate(name, key):
     x = np.float64(start).reshape(-1, 1)
     before = np.zeros_like(x)
     for a, s, w in zip(*map(np.float64, times[1:]), strict=True):
-        x0_bar, jac = model.denoise(x, a)
-        if name == "mgdm":
-            r = model.y[:, None] - model.matrix @ x0_bar
-            x0_bar = model.prox(x0_bar + 2 * zeta * jac.T @ model.matrix.T @ r, lam)
-        else:
-            x0_bar = model.prox(x0_bar, 0)
-        further = w * (x0_bar - before)
+        x0 = guided(name, model, x, a, zeta, lam)
+        further = w * (x0 - before)
         x, _ = cases.METHODS[name][1](model, x, a, s, *values)
         x = x + (np.sqrt(s) - np.sqrt((1 - s) * a / (1 - a))) * further
-        before = x0_bar
+        before = x0
     np.testing.assert_allclose(np.ravel(image), x[:, 0], atol=1e-3)
-
-
-@pytest.mark.parametrize("name", ["dps", "dds", "diffpir", "pigdm"])
-def test_guided_steps_look_back_as_well(name, key):
-    prior, problem, _ = cases.gaussian_case("real")
-    numbers = cases.guidance(eta=0.0)
-    images = [
-        sampled(key, cases.process(name), prior, problem, grid(5, order), numbers)
-        for order in (1, 2)
-    ]
-    assert np.isfinite(images[1]).all()
-    assert np.abs(images[0] - images[1]).max() > 1e-3
+    times = grid(5, order=1)
+    first = sampled(key, cases.process(name), prior, problem, times, numbers)
+    assert np.abs(np.ravel(first) - x[:, 0]).max() > 1e-2
