@@ -34,6 +34,8 @@ class Measurements:
       facts: what a reader of the results must know; goes into metrics.json.
       level: acceleration or number of views of a file, by which numbers are chosen;
         None of simulated ones, which have the configuration's.
+      whose: column -> [n], whose slice each image is, `prepared.WHOSE`; empty where
+        all are of one volume.
     """
 
     operator: Any
@@ -45,6 +47,7 @@ class Measurements:
     facts: dict
     prepare: Callable[[Any], Any] = lambda operator: operator
     level: float | None = None
+    whose: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def per_image(self) -> bool:
@@ -83,6 +86,7 @@ class Measurements:
             measurement=self.measurement[index],
             reference=None if reference is None else reference[index],
             scale=self.scale[index],
+            whose={name: values[index] for name, values in self.whose.items()},
         )
 
     def in_file_units(self, images: np.ndarray) -> np.ndarray:
@@ -94,6 +98,16 @@ class Measurements:
         if images.ndim == 4:
             images = images[..., 0] + 1j * images[..., 1]
         return images * self.scale[:, None, None]
+
+    @property
+    def volumes(self) -> np.ndarray:
+        """[n] integers, which images are slices of one volume."""
+        if not self.whose:
+            return np.zeros(len(self), np.int32)
+        columns = (self.whose[name] for name in ("subject", "volume", "label"))
+        names = list(zip(*columns, strict=True))
+        order = {name: i for i, name in enumerate(dict.fromkeys(names))}
+        return np.array([order[name] for name in names], np.int32)
 
     @property
     def axes(self) -> Problem:

@@ -35,6 +35,9 @@ class Reconstruction(NamedTuple):
     x0_hat: np.ndarray | None = None
 
 
+CHUNK = 1024
+"""Images that are scored at once."""
+
 SampleFn = Callable[[range], Reconstruction]
 """Which of m examples, a batch of `batches` -> their reconstructions."""
 
@@ -194,8 +197,18 @@ def batched(sampler: Sampler, axes: Problem, mesh: jax.sharding.Mesh) -> Callabl
 def scores(reference: np.ndarray, images: np.ndarray) -> metrics.Scores:
     """Return PSNR, SSIM and NMSE [n] under `metrics.CONVENTION`."""
 
-    @jax.jit
-    def run(pairs: tuple[Array, Array]) -> metrics.Scores:
-        return jax.lax.map(lambda pair: metrics.score(*pair), pairs, batch_size=16)
+    def run(*pair: Array) -> metrics.Scores:
+        return jax.lax.map(lambda each: metrics.score(*each), pair, batch_size=16)
 
-    return jax.device_get(run((jnp.asarray(reference), jnp.asarray(images))))
+    return by_chunks(run, (reference, images))
+
+
+def by_chunks(run: Callable, stacks: tuple[np.ndarray, ...]) -> Any:
+    """Return run(*stacks), arrays [n, …], of n images that need not fit on a device."""
+    compiled = jax.jit(run)
+    starts = range(0, len(stacks[0]), CHUNK)
+    parts = [
+        jax.device_get(compiled(*(stack[i : i + CHUNK] for stack in stacks)))
+        for i in starts
+    ]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)

@@ -3,9 +3,11 @@
 import csv
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mgdm_jax import (
@@ -20,7 +22,7 @@ from mgdm_jax import (
 from mgdm_jax.data import hdf5
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements, expected_residual
-from mgdm_jax.reconstruction import Reconstruction, scores, watched
+from mgdm_jax.reconstruction import Reconstruction, by_chunks, scores, watched
 from mgdm_jax.report import cautions, finished, page
 from mgdm_jax.samplers import loop
 from mgdm_jax.storage import aside, strict_json
@@ -78,6 +80,7 @@ def summary(run: Run) -> dict:
     facts = {
         "method": config.method,
         "n_images": len(run.measurements),
+        "n_volumes": int(run.measurements.volumes.max()) + 1,
         "n_samples": config.sampler.n_samples,
         "nfe": methods.nfe(config),
         "seconds": round(run.seconds, 2),
@@ -116,9 +119,15 @@ def summary(run: Run) -> dict:
 
 def _side_by_side(run: Run) -> dict[str, dict[str, float]]:
     """Return convention -> measure -> value."""
-    measurements = run.measurements
-    stacks = (measurements.reference, run.result.images, measurements.scale)
-    table = jax.device_get(jax.jit(conventions.side_by_side)(*stacks))
+    reference, volume = run.measurements.reference, run.measurements.volumes
+    assert reference is not None
+    scale, volume = np.asarray(run.measurements.scale, np.float32), jnp.asarray(volume)
+    highest = by_chunks(conventions.brightest, (reference,))
+    peak = conventions.peaks(jnp.asarray(scale * highest), volume)
+    stacks = (reference, run.result.images, scale, np.asarray(peak))
+    slices = by_chunks(conventions.of_slices, stacks)
+    size = math.prod(reference.shape[1:3])
+    table = jax.device_get(conventions.summarised(slices, peak, volume, size))
     return {
         label: {name: float(v) for name, v in table[label]._asdict().items()}
         for label in conventions.CONVENTIONS
@@ -192,10 +201,11 @@ def _write_table(run: Run, path: Path) -> None:
     assert reference is not None
     ours = scores(reference, run.result.images)
     baseline = scores(reference, run.result.baseline)
-    fields = ("image", "psnr", "ssim", "nmse", "baseline_psnr", "baseline_ssim")
-    with path.open("w", newline="") as file:
+    fields = ("psnr", "ssim", "nmse", "baseline_psnr", "baseline_ssim")
+    whose = run.measurements.whose
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow((*fields, "data_residual", "diverged"))
+        writer.writerow(("image", *whose, *fields, "data_residual", "diverged"))
         rows = zip(
             *ours,
             *baseline[:2],
@@ -204,7 +214,8 @@ def _write_table(run: Run, path: Path) -> None:
             strict=True,
         )
         for index, row in enumerate(rows):
-            writer.writerow((index, *(f"{value:.6g}" for value in row)))
+            of = (values[index] for values in whose.values())
+            writer.writerow((index, *of, *(f"{value:.6g}" for value in row)))
 
 
 def _write_panel(run: Run, path: Path, facts: dict) -> None:
@@ -245,7 +256,7 @@ def table(facts: dict) -> str:
             f"{facts['method']:14}{facts['psnr_mean']:>9.2f} ± {facts['psnr_std']:.2f}"
             f"{facts['ssim_mean']:>11.4f} ± {facts['ssim_std']:.4f}",
             f"convention: {facts['convention']}; the same images under others:",
-            *_lines_of_conventions(facts["conventions"]),
+            *_lines_of_conventions(facts["conventions"], facts["n_volumes"]),
         ]
     lines.append(
         f"data residual: {facts['data_residual_mean']:.2e}; "
@@ -268,7 +279,9 @@ def image_range(images: np.ndarray) -> list[float]:
     return [float(shown.min()), float(shown.max())]
 
 
-def _lines_of_conventions(table: dict[str, dict[str, float]]) -> list[str]:
+def _lines_of_conventions(
+    table: dict[str, dict[str, float]], n_volumes: int
+) -> list[str]:
     def line(label: str, cells: list[str]) -> str:
         return f"{label:14}" + "".join(f"{cell:>10}" for cell in cells)
 
@@ -279,5 +292,6 @@ def _lines_of_conventions(table: dict[str, dict[str, float]]) -> list[str]:
             for name, (_, form) in conventions.HEADINGS.items()
         ]
         lines.append(line(label, cells))
-    legend = "volume-max: as fastMRI; u7, g11: SSIM's windows; fg: in the foreground"
-    return [*lines, legend]
+    volumes = f", the mean of {n_volumes} volumes" if n_volumes > 1 else ""
+    legend = f"volume-max: as fastMRI{volumes}; u7, g11: SSIM's windows; fg: in the "
+    return [*lines, legend + "foreground"]

@@ -74,6 +74,7 @@ class _Given(NamedTuple):
       pixel_mm: [n], height of a pixel.
       source: where they come from.
       has_phase: whether their phase is a scan's; else it is simulated, if any.
+      whose: see `Measurements`.
     """
 
     images: np.ndarray
@@ -81,6 +82,7 @@ class _Given(NamedTuple):
     pixel_mm: np.ndarray
     source: str
     has_phase: bool
+    whose: dict[str, np.ndarray]
 
 
 def _given(config: Config, image_shape: tuple[int, ...]) -> _Given:
@@ -97,6 +99,7 @@ def _given(config: Config, image_shape: tuple[int, ...]) -> _Given:
             pixel_mm=chosen.pixel_mm,
             source="/".join(filter(None, (f"{data.path}: {data.split}", subject))),
             has_phase=np.iscomplexobj(chosen.images),
+            whose=chosen.whose,
         )
     else:
         images = plain_slices.validation_slices(
@@ -113,6 +116,7 @@ def _given(config: Config, image_shape: tuple[int, ...]) -> _Given:
             pixel_mm=np.full(len(images), spacing[1]),
             source=f"embedded sample: {data.split}/{data.subject}",
             has_phase=False,
+            whose={},
         )
     measurements.check_size(given.source, given.images.shape[1:3], image_shape)
     return given._replace(images=given.images.reshape(-1, *image_shape))
@@ -186,7 +190,7 @@ def _measure(
     region: np.ndarray | None,
 ) -> Measurements:
     """Return A x + n, n of the task's noise level, independent of the sampler's."""
-    clean = jax.jit(jax.vmap(operator.forward))(jnp.asarray(given.images))
+    clean = _forward(operator, given.images)
     if config.task.photons:
         measurement, sigma = _low_dose(config, operator, clean, given.pixel_mm)
         facts = facts | {"photons": config.task.photons}
@@ -200,7 +204,18 @@ def _measure(
         scale=given.scale,
         region=region,
         facts={"data": given.source} | facts | {"noise_std": sigma},
+        whose=given.whose,
     )
+
+
+def _forward(operator: Any, images: np.ndarray) -> Array:
+    """Return A x of all images, a few at once: coils times them all may not fit."""
+
+    @jax.jit
+    def run(x: Array) -> Array:
+        return jax.lax.map(operator.forward, x, batch_size=16)
+
+    return run(jnp.asarray(images))
 
 
 def _white(config: Config, operator: Any, clean: Array) -> tuple[Array, float]:

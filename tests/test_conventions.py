@@ -107,6 +107,20 @@ def test_volumes_agree_with_scikit_image_in_the_units_of_the_file():
     assert abs(units.psnr - got.psnr) > 0.5
 
 
+def test_several_volumes_have_the_mean_of_each_ones_measures():
+    (x, y), scale = brain_pair(), np.array([2.0, 900.0, 5.0, 30.0, 1.0], np.float32)
+    x, y = (np.concatenate([stack, stack[:2] ** 1.5]) for stack in (x, y))
+    x[4] = y[4] = 0  # a volume that is blank has no peak
+    volume = np.array([1, 0, 1, 0, 4])
+    got = side_by_side(*map(jnp.asarray, (x, y, scale, volume)))
+    each = [table(x[i], y[i], scale[i])["volume-max"] for i in ([0, 2], [1, 3])]
+    np.testing.assert_allclose(got["volume-max"], np.mean(each, axis=0), rtol=1e-5)
+    whole = table(x[:4], y[:4], scale[:4])
+    assert abs(whole["volume-max"].psnr - got["volume-max"].psnr) > 0.5
+    for label in ("slice-max", "range-1", "min-max"):
+        np.testing.assert_allclose(got[label], whole[label], rtol=1e-5)
+
+
 def test_the_primary_convention_is_among_them():
     reference, estimate = (jnp.asarray(stack) for stack in brain_pair())
     mine = table(reference, estimate)[metrics.CONVENTION]

@@ -1,14 +1,17 @@
 """Prepared images as other commands use them: simulated measurements, training."""
 
+import csv
+
 import h5py
 import jax
 import numpy as np
 import pytest
 import tiny
 
-from mgdm_jax import defaults, factory, priors, train
+from mgdm_jax import defaults, factory, priors, reconstruction, results, run, train
 from mgdm_jax.data import prepared
 from mgdm_jax.operators import projection
+from mgdm_jax.report import finished
 from mgdm_jax.training import sources
 
 
@@ -48,6 +51,8 @@ def test_measurements_are_simulated_from_prepared_images(tmp_path, rng, kind):
     expected = jax.vmap(found.operator.forward)(found.reference)
     np.testing.assert_allclose(found.measurement, expected, atol=1e-5)
     assert found.facts["data"] == f"{path}: test"
+    assert list(found.whose["subject"]) == ["test"] * 3
+    assert not found.volumes.any()
 
 
 def test_low_dose_takes_the_files_pixels(tmp_path, rng):
@@ -67,6 +72,38 @@ def test_low_dose_takes_the_files_pixels(tmp_path, rng):
         file["pixel_mm"][:] = np.where(np.arange(len(file["pixel_mm"])) % 4 < 2, 20, 10)
     both = factory.load_measurements(config, (16, 16)).noise_std
     assert min(fine, coarse) < both < max(fine, coarse)
+
+
+def test_a_run_tells_volumes_apart(tmp_path, rng, monkeypatch):
+    parts = []
+    for name, scale in (("one", 100.0), ("two", 3e4)):
+        images = rng.random((2, 16, 16)).astype(np.float32)
+        facts = (["t1"] * 2, np.array([3, 7]), np.full(2, scale), 0.8, "u")
+        parts.append(tmp_path / f"{name}.part")
+        prepared.write(parts[-1], prepared.Slices(images, *facts), name, "v", "test")
+    prepared.merge(tmp_path / "images.h5", parts, "test")
+    config = defaults.reconstruction()
+    config.method, config.sampler.n_steps = "ddnm", 2
+    config.data.path = str(tmp_path / "images.h5")
+    config.prior.path = tiny.write_prior(tmp_path, 16)
+    monkeypatch.setattr(reconstruction, "CHUNK", 3)
+    facts = run.run(config, tmp_path / "out")
+    assert facts["n_volumes"] == 2
+    assert "as fastMRI, the mean of 2 volumes" in results.table(facts)
+    with (tmp_path / "out/metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = [(row["subject"], row["label"], row["position"]) for row in rows]
+    assert names == [(s, "t1", p) for s in ("one", "two") for p in ("3", "7")]
+    with h5py.File(tmp_path / "out/reconstructions.h5") as file:
+        x, y = file["reference"][()], file["reconstruction"][()]
+    errors = [((x[i] - y[i]) ** 2).mean() / x[i].max() ** 2 for i in ([0, 1], [2, 3])]
+    want = np.mean(-10 * np.log10(errors))
+    assert facts["conventions"]["volume-max"]["psnr"] == pytest.approx(want, abs=1e-3)
+    by_slice = np.mean([float(row["psnr"]) for row in rows])
+    assert by_slice == pytest.approx(facts["psnr_mean"], abs=1e-3)
+    assert set(finished.read(tmp_path / "out").scores) == set(rows[0]) - {
+        *prepared.WHOSE
+    }
 
 
 def test_images_of_another_size_are_refused(tmp_path, rng):

@@ -25,13 +25,14 @@ FORMAT = "mgdm_jax images 1"
 SPLITS = ("train", "validation", "test")
 
 HOUNSFIELD = "Hounsfield units above -1024"
-MAGNITUDES, COMPLEX = (
-    "magnitude in the scanner's units, 0 at 0",
-    "the scanner's, 0 at 0",
-)
+MAGNITUDES = "magnitude in the scanner's units, 0 at 0"
+COMPLEX = "the scanner's, 0 at 0"
 """Units of CT and of MRI; a file may have others."""
 
 _TEXT = ("subject", "volume", "label", "split")
+WHOSE = ("subject", "volume", "label", "position")
+"""Columns that say whose slice an image is."""
+
 _ROOM = 2**16
 """Bytes that a merged file may be larger than its parts together."""
 
@@ -166,11 +167,12 @@ def units(path: str | os.PathLike[str]) -> str:
 
 
 class Chosen(NamedTuple):
-    """Images [n, h, w] of a split, and [n] of what `scale` and `pixel_mm` hold."""
+    """Images [n, h, w] of a split, and what other columns hold, [n] each."""
 
     images: np.ndarray
     scale: np.ndarray
     pixel_mm: np.ndarray
+    whose: dict[str, np.ndarray]
 
 
 def spread(
@@ -179,15 +181,17 @@ def spread(
     """Return n images of a split, evenly spaced; all where there are fewer.
 
     Raises:
-      ValueError: if n is not positive, or there is no slice of that split, or of that
-        subject in it.
+      ValueError: if n is not positive, or none is found, see `indices`.
     """
     if n < 1:
         raise ValueError(f"the number of images must be at least 1, got {n}.")
     rows = indices(path, split, subject)
     chosen = rows[evenly.spaced(len(rows), n)]
     with _opened(path) as file:
-        return Chosen(*(file[name][chosen] for name in Chosen._fields))
+        sets = {k: file[k].asstr() if k in _TEXT else file[k] for k in WHOSE}
+        whose = {name: dataset[chosen] for name, dataset in sets.items()}
+        images, scale, mm = (file[k][chosen] for k in ("images", "scale", "pixel_mm"))
+        return Chosen(images, scale, mm, whose)
 
 
 class Count(NamedTuple):
@@ -232,8 +236,7 @@ class Images:
         """Return one image [h, w]."""
         if self._file is None:
             self._file = h5py.File(self._path, "r")
-        images: Any = self._file["images"]
-        return images[int(self._rows[index])]
+        return self._file["images"][int(self._rows[index])]  # type: ignore[index]
 
     def __getstate__(self) -> dict:
         """Leave the open file behind: it serves no other process."""
@@ -272,9 +275,7 @@ def _create(file: h5py.File, size: tuple[int, ...], dtype: Any) -> None:
     file.create_dataset(
         "images", shape, dtype, maxshape=(None, *size), chunks=(1, *size), **options
     )
-    for name in _TEXT:
-        file.create_dataset(name, (0,), h5py.string_dtype(), maxshape=(None,))
-    for name, kind in _NUMBERS.items():
+    for name, kind in (dict.fromkeys(_TEXT, h5py.string_dtype()) | _NUMBERS).items():
         file.create_dataset(name, (0,), kind, maxshape=(None,))
 
 

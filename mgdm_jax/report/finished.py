@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mgdm_jax.data import hdf5, samples
+from mgdm_jax.data import hdf5, prepared, samples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,6 +127,7 @@ def _json(path: Path) -> dict[str, Any]:
 def _scores(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         return {}
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    return {k: np.array([float(row[k]) for row in rows]) for k in rows[0]}
+    numbers = [name for name in rows[0] if name not in prepared.WHOSE]
+    return {k: np.array([float(row[k]) for row in rows]) for k in numbers}
