@@ -1,6 +1,7 @@
 """ζ, λ, ρ, η of a run: as given, else as chosen on validation."""
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -85,14 +86,14 @@ def told(config: Config) -> str:
     match origin(config):
         case _ if len(given) == len(values):
             return f"{listed} (as given)"
-        case "":
-            whence = "chosen on the sample's validation subject"
         case "starting values" if given:
             return f"{listed} ({', '.join(given)} as given, others too, or {STARTING})"
         case "starting values":
             whence = f"{STARTING}: search before you compare"
-        case name:
-            whence = f"chosen on the sample's validation subject, for {name}"
+        case task:
+            apart = ", ".join([*filter(None, [task]), *_setting(config)])
+            whence = "chosen on the sample's validation subject"
+            whence += f", for {apart}" if apart else ""
     others = f"{', '.join(given)} as given, others " if given else ""
     return f"{listed} ({others}{whence})"
 
@@ -121,6 +122,20 @@ def origin(config: Config) -> str:
     if noisy and task.noise_std != chosen_for:
         found += [f"noise_std {chosen_for:g}"]
     return ", ".join(found)
+
+
+def _setting(config: Config) -> list[str]:
+    """Return with what else than the configuration's the numbers were chosen.
+
+    Apart from `origin`, as the task is the same.
+    """
+    path, prior = config.prior.path, tuned.PRIORS.get(config.task.kind)
+    same = (
+        prior is None or path == prior or Path(path or "").stem == f"{prior}_held_back"
+    )
+    steps = tuned.STEPS.get(config.method, tuned.USUAL_STEPS)
+    found = [] if same else [f"prior {prior}"]
+    return found + ([] if config.sampler.n_steps == steps else [f"{steps} steps"])
 
 
 def _tuned(config: Config) -> dict[str, float]:
