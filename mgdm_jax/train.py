@@ -30,7 +30,7 @@ import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from mgdm_jax import devices, fingerprints, priors, processes
+from mgdm_jax import defaults, devices, fingerprints, priors, processes
 from mgdm_jax.commands import console, launch, packaged, ranges
 from mgdm_jax.data import pipelines
 from mgdm_jax.defaults import Config
@@ -271,7 +271,7 @@ def cli() -> None:
 
     def main(words: list[str]) -> None:
         del words
-        launch.check_kind(config.value, "train", "run")
+        launch.check_kind(config.value, defaults.prior_training(), "run")
         # orbax reports every save in a dozen lines.
         logging.getLogger("absl").setLevel(logging.WARNING)
         folder = Path(workdir.value or f"runs/priors/{config.value.name}")

@@ -212,6 +212,11 @@ def present(folder):
     (folder / "out.npy").write_text("mine")
 
 
+def written(name, text):
+    """Return what writes a text of that name."""
+    return lambda folder: (folder / name).write_text(text)
+
+
 def finished(folder):
     write_mri(folder)
     (folder / "out").mkdir()

@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import inspect
 import json
 import os
 import signal
@@ -16,15 +15,7 @@ import numpy as np
 import pytest
 import tiny
 
-from mgdm_jax import (
-    defaults,
-    fingerprints,
-    priors,
-    reconstruct,
-    run,
-    sweep,
-    train,
-)
+from mgdm_jax import defaults, fingerprints, priors, train
 from mgdm_jax.data import pipelines
 from mgdm_jax.training import (
     checkpoints,
@@ -167,11 +158,6 @@ def test_every_grid_of_a_training_is_drawn_by_one_program(tmp_path, monkeypatch)
     monkeypatch.setattr(unconditional, "make_grid", make_grid)
     train_to_the_end(config, tmp_path)
     assert len(made) == 1 and drawn == ["0000001.png", "0000002.png"]
-
-
-@pytest.mark.parametrize("module", [reconstruct, run, sweep, train])
-def test_commands_keep_what_they_compile(module):
-    assert "launch.keep_compilations()" in inspect.getsource(module.cli)
 
 
 @pytest.mark.parametrize("written", ["", "step,lo", "step,loss,seconds\r\n1"])
