@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mgdm_jax import tuned
+from mgdm_jax import methods, tuned
 from mgdm_jax.defaults import Config
 from mgdm_jax.types import Guidance
 
@@ -74,12 +74,13 @@ def numbers(config: Config) -> dict[str, float]:
 
 
 def told(config: Config) -> str:
-    """Return ζ, λ, ρ, η as one line, and where they come from.
+    """Return those of ζ, λ, ρ, η that the method uses, and where they come from.
 
     Raises:
       ValueError: as `numbers` does.
     """
-    values, chosen = numbers(config), _tuned(config)
+    chosen, used = _tuned(config), methods.used(config)
+    values = {name: value for name, value in numbers(config).items() if name in used}
     listed = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
     # Those of a finished run have passed through float32.
     given = [k for k, v in values.items() if not np.isclose(v, chosen.get(k, np.nan))]

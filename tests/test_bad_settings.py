@@ -166,6 +166,11 @@ ROWS = {
     ),
     "a word too much": (nothing, run_sample("extra"), "extra"),
     "a sweep of nothing": (mri(), sweep(), "nothing to sweep"),
+    "a sweep of what the method ignores": (
+        mri(),
+        sweep("--config.method=ddnm", "--config.sweep.lam=(0.1,1)"),
+        "sweep.lam would change nothing: ddnm without noise uses eta.",
+    ),
     "a sweep below nought": (
         mri(),
         sweep("--config.sweep.zeta=(0.1,-1)"),

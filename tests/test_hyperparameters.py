@@ -147,6 +147,15 @@ def test_numbers_chosen_for_another_prior_or_other_steps_are_told(
     assert hyperparameters.told(made).endswith(f" validation subject{want})")
 
 
+def test_numbers_that_a_method_does_not_use_are_not_told():
+    made = defaults.reconstruction()
+    defaults.set_tuned(made, {"4": tuned.MRI_REAL["4"]})
+    made.method, made.guidance.zeta = "ddnm", 3.0
+    assert hyperparameters.told(made).startswith("eta 1 (chosen on the sample's")
+    made.sampler.eta = 0.5
+    assert hyperparameters.told(made) == "eta 0.5 (as given)"
+
+
 def test_methods_of_other_steps_and_priors_of_kinds_exist():
     assert set(tuned.STEPS) <= set(methods.METHODS)
     assert set(tuned.PRIORS) == set(tuned.BY_KIND)
