@@ -35,7 +35,7 @@ def reconstruction() -> Config:
 
     config.prior = ConfigDict()
     config.prior.path = "brain_t1"  # shipped prior's name, or a .safetensors file
-    config.prior.network = ConfigDict()  # only where no file says how it is built
+    config.prior.network = ConfigDict()  # for benchmarks of :paper; no command reads it
     config.prior.dtype = "float32"  # of the network; bfloat16 halves its memory
     config.prior.clip_denoised = True
     config.prior.clip_gradient = "through"  # or straight: gradients pass the clip

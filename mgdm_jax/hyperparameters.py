@@ -1,11 +1,12 @@
 """ζ, λ, ρ, η of a run: as given, else as chosen on validation."""
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mgdm_jax import tuned
+from mgdm_jax import methods, tuned
 from mgdm_jax.defaults import Config
 from mgdm_jax.types import Guidance
 
@@ -73,26 +74,27 @@ def numbers(config: Config) -> dict[str, float]:
 
 
 def told(config: Config) -> str:
-    """Return ζ, λ, ρ, η as one line, and where they come from.
+    """Return those of ζ, λ, ρ, η that the method uses, and where they come from.
 
     Raises:
       ValueError: as `numbers` does.
     """
-    values, chosen = numbers(config), _tuned(config)
+    chosen, used = _tuned(config), methods.used(config)
+    values = {name: value for name, value in numbers(config).items() if name in used}
     listed = ", ".join(f"{name} {value:.3g}" for name, value in values.items())
     # Those of a finished run have passed through float32.
     given = [k for k, v in values.items() if not np.isclose(v, chosen.get(k, np.nan))]
     match origin(config):
         case _ if len(given) == len(values):
             return f"{listed} (as given)"
-        case "":
-            whence = "chosen on the sample's validation subject"
         case "starting values" if given:
             return f"{listed} ({', '.join(given)} as given, others too, or {STARTING})"
         case "starting values":
             whence = f"{STARTING}: search before you compare"
-        case name:
-            whence = f"chosen on the sample's validation subject, for {name}"
+        case task:
+            apart = ", ".join([*filter(None, [task]), *_setting(config)])
+            whence = "chosen on the sample's validation subject"
+            whence += f", for {apart}" if apart else ""
     others = f"{', '.join(given)} as given, others " if given else ""
     return f"{listed} ({others}{whence})"
 
@@ -121,6 +123,20 @@ def origin(config: Config) -> str:
     if noisy and task.noise_std != chosen_for:
         found += [f"noise_std {chosen_for:g}"]
     return ", ".join(found)
+
+
+def _setting(config: Config) -> list[str]:
+    """Return with what else than the configuration's the numbers were chosen.
+
+    Apart from `origin`, as the task is the same.
+    """
+    path, prior = config.prior.path, tuned.PRIORS.get(config.task.kind)
+    same = (
+        prior is None or path == prior or Path(path or "").stem == f"{prior}_held_back"
+    )
+    steps = tuned.STEPS.get(config.method, tuned.USUAL_STEPS)
+    found = [] if same else [f"prior {prior}"]
+    return found + ([] if config.sampler.n_steps == steps else [f"{steps} steps"])
 
 
 def _tuned(config: Config) -> dict[str, float]:

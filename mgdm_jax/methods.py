@@ -51,6 +51,24 @@ ABLATIONS = {
 }
 """Method -> whether it has the inner and the discrepancy gradient."""
 
+USED = {
+    "mgdm": ("zeta", "lam", "rho", "eta"),
+    "mgdm_no_pr": ("zeta", "eta"),
+    "mgdm_no_ir": ("lam", "eta"),
+    "mgdm_no_i": ("lam", "rho", "eta"),
+    "mgdm_no_r": ("zeta", "lam", "eta"),
+    "dps": ("zeta", "eta"),
+    "dds": ("lam", "eta"),
+    "diffpir": ("lam", "eta"),
+    "mcg": ("zeta", "eta"),
+    "pigdm": ("zeta", "eta"),
+    "red_diff": ("zeta", "lam"),
+    "score_med": ("zeta", "lam"),
+    "score_mri": ("zeta", "lam"),
+    "csgm_langevin": ("zeta",),
+}
+"""Method -> the numbers that change its images; `eta` alone where it is not here."""
+
 SPECTRUM_FREE = ("ddim", "dds", "dps", "mgdm_no_pr", "csgm_langevin")
 """Methods that never ask an operator for its spectrum."""
 
@@ -70,6 +88,14 @@ ProcessFn = Callable[..., tuple[Array, StepInfo]]
 
 CG_STEPS = 100
 """Most steps of `guidance.proximal=cg`, enough to converge; DDS has its own."""
+
+
+def used(config: Config) -> tuple[str, ...]:
+    """Return those of `zeta`, `lam`, `rho`, `eta` that the method uses for its task."""
+    names, task = USED.get(config.method, ("eta",)), config.task
+    if config.method == "diffpir" and not (task.noise_std or task.photons):
+        return ("eta",)  # its λ multiplies σ_y²
+    return names
 
 
 def nfe(config: Config) -> int:

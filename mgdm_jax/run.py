@@ -31,6 +31,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from mgdm_jax import (
+    defaults,
     factory,
     hyperparameters,
     methods,
@@ -191,7 +192,7 @@ def cli() -> None:
 
     def start(words: list[str]) -> None:
         del words
-        launch.check_kind(config.value, "sampler", "train")
+        launch.check_kind(config.value, defaults.reconstruction(), "train")
         sampler, data = config.value.sampler, config.value.data
         n_examples = data.n_images * sampler.n_samples
         launch.use_cores(min(sampler.batch_size or n_examples, n_examples))

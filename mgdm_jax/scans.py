@@ -44,10 +44,10 @@ def read(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     Raises:
       ValueError: with one line, if file, task and prior do not fit together.
     """
-    path = config.data.path
+    path, n = config.data.path, config.data.n_images
     if config.task.kind == "ct":
-        return from_ct(path, hdf5.read_ct(path), config, image_shape)
-    return from_mri(path, hdf5.read_mri(path), config, image_shape)
+        return from_ct(path, hdf5.read_ct(path, n), config, image_shape)
+    return from_mri(path, hdf5.read_mri(path, n), config, image_shape)
 
 
 def from_mri(

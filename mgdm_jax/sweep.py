@@ -21,7 +21,7 @@ from absl import flags
 from ml_collections import config_flags
 from tqdm import tqdm
 
-from mgdm_jax import metrics, sweeps
+from mgdm_jax import defaults, metrics, sweeps
 from mgdm_jax.commands import launch
 from mgdm_jax.defaults import Config
 from mgdm_jax.storage import locks
@@ -178,7 +178,7 @@ def cli() -> None:
 
     def start(words: list[str]) -> None:
         del words
-        launch.check_kind(config.value, "sampler", "train")
+        launch.check_kind(config.value, defaults.reconstruction(), "train")
         sampler, data = config.value.sampler, config.value.data
         n_images = max(1, min(sampler.batch_size, data.n_images))
         launch.use_cores(config.value.sweep.batch_size * n_images)

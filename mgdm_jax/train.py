@@ -18,9 +18,10 @@ cluster tells them (TPU pods, SLURM) with --distributed:
 """
 
 import dataclasses
+import functools
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from mgdm_jax import devices, factory, figures, fingerprints, priors, processes
+from mgdm_jax import defaults, devices, fingerprints, priors, processes
 from mgdm_jax.commands import console, launch, packaged, ranges
 from mgdm_jax.data import pipelines
 from mgdm_jax.defaults import Config
@@ -45,9 +46,7 @@ from mgdm_jax.training import (
     steps,
     unconditional,
 )
-
-N_DRAWN, DRAWING_STEPS = 8, 25
-"""Samples of a grid, and network evaluations of each."""
+from mgdm_jax.types import Params
 
 
 @dataclasses.dataclass
@@ -61,6 +60,11 @@ class Run:
     columns: tuple[str, ...]
     state: steps.TrainState
     mesh: jax.sharding.Mesh
+
+    @functools.cached_property
+    def draw(self) -> Callable[[Params, Path], None]:
+        """Return what writes a grid of samples of weights, compiled once."""
+        return unconditional.make_grid(self.spec)
 
     def place(self, images: np.ndarray) -> jax.Array:
         """Return images [b, h, w, c] in network units, split over the devices."""
@@ -219,7 +223,8 @@ def _loop(
                 log.append(workdir / "metrics.csv", row, run.columns)
             count.tell(row, note=f"loss={row['loss']:.4f}")
         if leads and train.sample_every and step % train.sample_every == 0:
-            _draw(run, state, workdir / "samples" / f"{step:07d}.png")
+            path = workdir / "samples" / f"{step:07d}.png"
+            run.draw(jax.device_get(state.ema_params), path)
         if step % train.save_every == 0 or step == train.n_steps:
             # First, for where a checkpoint says that all is done, it must be there.
             if leads:
@@ -232,16 +237,6 @@ def _keep(run: Run, state: steps.TrainState, path: Path) -> None:
     """Write the averaged weights with their facts."""
     facts = run.spec.training | {"steps": int(state.step)}
     priors.save(path, dataclasses.replace(run.spec, training=facts), state.ema_params)
-
-
-def _draw(run: Run, state: steps.TrainState, path: Path) -> None:
-    """Write a grid of unconditional samples of the averaged weights."""
-    prior = factory.build_prior(run.spec, jax.device_get(state.ema_params))
-    images = unconditional.draw(
-        jax.random.key(0), prior, N_DRAWN, n_steps=DRAWING_STEPS
-    )
-    path.parent.mkdir(exist_ok=True)
-    figures.sample_grid(images, columns=4).savefig(path, dpi=110)
 
 
 def _validate(
@@ -272,10 +267,11 @@ def cli() -> None:
     joining = launch.define_processes()
     flags.mark_flag_as_required("config")
     talking = console.define_flags()
+    launch.keep_compilations()
 
     def main(words: list[str]) -> None:
         del words
-        launch.check_kind(config.value, "train", "run")
+        launch.check_kind(config.value, defaults.prior_training(), "run")
         # orbax reports every save in a dozen lines.
         logging.getLogger("absl").setLevel(logging.WARNING)
         folder = Path(workdir.value or f"runs/priors/{config.value.name}")

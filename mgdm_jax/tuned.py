@@ -269,6 +269,18 @@ diverge at 24; noisy it is one below 1 for the like reason."""
 MASKS = {"mri_real": "equispaced", "mri_complex": "gaussian1d"}
 """Values of `config.task.kind` -> the mask that its numbers were chosen under."""
 
+PRIORS = {"mri_real": "brain_t1", "mri_complex": "brain_complex", "ct": "chest_ct"}
+"""Values of `config.task.kind` -> the shipped prior that its numbers are for.
+
+They were searched with its `_held_back`, of the same network.
+"""
+
+USUAL_STEPS = 100
+"""`sampler.n_steps` that numbers were chosen at, unless `STEPS` says otherwise."""
+
+STEPS = {"score_med": 1000, "score_mri": 1000, "csgm_langevin": 333}
+"""Values of `config.method` -> the steps that its numbers were chosen at."""
+
 NOISE_STD = {"mri_complex": 0.02, "ct": 0.01}
 """Values of `config.task.kind` -> `task.noise_std` of its levels `_noisy`.
 

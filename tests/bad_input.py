@@ -212,6 +212,17 @@ def present(folder):
     (folder / "out.npy").write_text("mine")
 
 
+def a_folder_of_scans(folder):
+    (folder / "scan.h5").mkdir()
+    for name in ("b.h5", "a.h5", "manifest.json"):
+        (folder / "scan.h5" / name).write_text("")
+
+
+def written(name, text):
+    """Return what writes a text of that name."""
+    return lambda folder: (folder / name).write_text(text)
+
+
 def finished(folder):
     write_mri(folder)
     (folder / "out").mkdir()

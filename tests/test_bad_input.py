@@ -6,6 +6,7 @@ from bad_input import (
     MAPS,
     SINOGRAM,
     SIZE,
+    a_folder_of_scans,
     a_prior_of,
     a_prior_of_lies,
     a_prior_of_nothing,
@@ -35,6 +36,16 @@ from test_convert import REFUSAL
 ROWS = {
     "truncated HDF5": (truncated, run_mri(), "not readable"),
     "no such file": (nothing, run_mri(), "no such file"),
+    "a folder of scans": (
+        a_folder_of_scans,
+        run_mri(),
+        "scan.h5: a folder; give one of its files, a.h5 say.",
+    ),
+    "a folder without scans": (
+        lambda d: (d / "scan.h5").mkdir(),
+        run_mri(),
+        "scan.h5: a folder; give one of its files.",
+    ),
     "not HDF5": (
         lambda d: (d / "scan.h5").write_text("hello"),
         run_mri(),

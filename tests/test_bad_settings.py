@@ -15,9 +15,86 @@ from bad_input import (
     reconstruct,
     run_sample,
     sweep,
+    written,
 )
 
+BARE = """
+from ml_collections import ConfigDict
+
+
+def get_config():
+    return ConfigDict({"sampler": {"n_steps": 5}})
+"""
+
+WHOLE = """
+from mgdm_jax import defaults
+
+
+def get_config():
+    return defaults.reconstruction()
+"""
+
+LACKING = """
+from mgdm_jax import defaults
+
+
+def get_config():
+    config = defaults.reconstruction()
+    del config.data.n_images, config.sampler.eta
+    return config
+"""
+
 ROWS = {
+    "a configuration of few sections": (
+        written("mine.py", BARE),
+        ("run", "--config=mine.py"),
+        "the configuration lacks data, guidance, method, name, prior and ",
+    ),
+    "a section of few fields": (
+        written("mine.py", LACKING),
+        ("run", "--config=mine.py"),
+        "the configuration lacks data.n_images, sampler.eta; begin get_config() with",
+    ),
+    "a configuration of few sections for a sweep": (
+        written("mine.py", BARE),
+        ("sweep", "--config=mine.py"),
+        "the configuration lacks data, guidance, method",
+    ),
+    "a configuration of few sections for a training": (
+        written("mine.py", BARE.replace("sampler", "train")),
+        ("train", "--config=mine.py"),
+        "defaults.prior_training()",
+    ),
+    "a configuration of another type": (
+        written("mine.py", "def get_config():\n    return {'sampler': 1}\n"),
+        ("run", "--config=mine.py"),
+        "get_config() must return a ConfigDict, got a dict; begin",
+    ),
+    "a configuration without its function": (
+        written("mine.py", "config = 1\n"),
+        ("run", "--config=mine.py"),
+        "the configuration has no get_config() to return it.",
+    ),
+    "a configuration that is no Python": (
+        written("mine.py", "def get_config(:\n"),
+        ("run", "--config=mine.py"),
+        "cannot be loaded: invalid syntax (mine.py, line 1); --debug shows where.",
+    ),
+    "a run's record": (
+        written("config.json", '{"name": null}'),
+        ("run", "--config=config.json"),
+        "config.json is no configuration: give a .py file with get_config()",
+    ),
+    "a variant of what has none": (
+        written("mine.py", WHOLE),
+        ("run", "--config=mine.py:smoke"),
+        "the configuration has no variants: its get_config() takes no argument",
+    ),
+    "no variant where one must be": (
+        written("mine.py", WHOLE.replace("()", "(arg)", 1)),
+        ("run", "--config=mine.py"),
+        "the configuration wants a variant behind a colon",
+    ),
     "unknown field": (
         nothing,
         run_sample("--config.sampler.nsteps=5"),
@@ -89,6 +166,11 @@ ROWS = {
     ),
     "a word too much": (nothing, run_sample("extra"), "extra"),
     "a sweep of nothing": (mri(), sweep(), "nothing to sweep"),
+    "a sweep of what the method ignores": (
+        mri(),
+        sweep("--config.method=ddnm", "--config.sweep.lam=(0.1,1)"),
+        "sweep.lam would change nothing: ddnm without noise uses eta.",
+    ),
     "a sweep below nought": (
         mri(),
         sweep("--config.sweep.zeta=(0.1,-1)"),

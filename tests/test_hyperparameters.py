@@ -2,7 +2,7 @@
 
 import pytest
 
-from mgdm_jax import defaults, hyperparameters
+from mgdm_jax import defaults, hyperparameters, methods, priors, tuned
 
 
 def config():
@@ -107,6 +107,7 @@ def test_starting_values_never_stand_in_for_a_chosen_level(noise_std):
 def test_numbers_chosen_for_another_task_are_told(kind, changes, want):
     made = config()
     made.task.update({"kind": kind, "n_views": 4} | changes)
+    made.prior.path = tuned.PRIORS[kind]
     assert hyperparameters.origin(made).startswith(want)
     assert bool(hyperparameters.origin(made)) == bool(want)
     assert ("subject, for " in hyperparameters.told(made)) == bool(want)
@@ -116,3 +117,46 @@ def test_the_nearest_level_is_so_by_ratio():
     made = config()
     made.task.acceleration = 5.8
     assert hyperparameters.resolve(made).zeta == 2.0
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "want"),
+    [
+        ("mgdm", {}, ""),
+        ("mgdm", {"prior.path": "weights/brain_t1_held_back.safetensors"}, ""),
+        ("mgdm", {"prior.path": "prior.safetensors"}, ", for prior brain_t1"),
+        ("mgdm", {"sampler.n_steps": 20}, ", for 100 steps"),
+        (
+            "mgdm",
+            {"task.acceleration": 6.0, "prior.path": "chest_ct", "sampler.n_steps": 20},
+            ", for level 4, prior brain_t1, 100 steps",
+        ),
+        ("score_mri", {"sampler.n_steps": 1000}, ""),
+        ("score_mri", {}, ", for 1000 steps"),
+        ("csgm_langevin", {"sampler.n_steps": 333}, ""),
+        ("dps", {"sampler.n_steps": 1000}, ", for 100 steps"),
+    ],
+)
+def test_numbers_chosen_for_another_prior_or_other_steps_are_told(
+    method, changes, want
+):
+    made = defaults.reconstruction()
+    defaults.set_tuned(made, {"4": tuned.MRI_REAL["4"]})
+    made.method = method
+    made.update_from_flattened_dict(changes)
+    assert hyperparameters.told(made).endswith(f" validation subject{want})")
+
+
+def test_numbers_that_a_method_does_not_use_are_not_told():
+    made = defaults.reconstruction()
+    defaults.set_tuned(made, {"4": tuned.MRI_REAL["4"]})
+    made.method, made.guidance.zeta = "ddnm", 3.0
+    assert hyperparameters.told(made).startswith("eta 1 (chosen on the sample's")
+    made.sampler.eta = 0.5
+    assert hyperparameters.told(made) == "eta 0.5 (as given)"
+
+
+def test_methods_of_other_steps_and_priors_of_kinds_exist():
+    assert set(tuned.STEPS) <= set(methods.METHODS)
+    assert set(tuned.PRIORS) == set(tuned.BY_KIND)
+    assert set(tuned.PRIORS.values()) == set(priors.shipped())

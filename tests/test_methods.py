@@ -99,6 +99,25 @@ def test_an_option_of_mgdm_arrives(field, value, key):
     assert jnp.abs(got - default).max() > 1e-3
 
 
+@pytest.mark.parametrize("sigma", [0.0, 0.1])
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_a_method_uses_the_numbers_that_it_is_said_to(method, sigma, key):
+    made = config(method)
+    made.task.noise_std = sigma
+    prior, problem, _ = cases.noisy_case("complex", sigma)
+    numbers = cases.guidance(lam=0.5)
+
+    def image(**changes):
+        return cases.sample(key, method, prior, problem, numbers._replace(**changes))[0]
+
+    moved = {
+        name: float(jnp.abs(image(**{name: 0.5 * value}) - image()).max())
+        for name, value in numbers._asdict().items()
+    }
+    assert tuple(n for n, move in moved.items() if move > 1e-4) == methods.used(made)
+    assert all(move == 0 for n, move in moved.items() if n not in methods.used(made))
+
+
 def without_spectrum(name):
     operator = operator_cases.WITHOUT_SPECTRUM[name]()
     shape, n = operator.image_shape, int(np.prod(operator.image_shape))

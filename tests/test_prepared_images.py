@@ -50,7 +50,7 @@ def test_measurements_are_simulated_from_prepared_images(tmp_path, rng, kind):
     )
     expected = jax.vmap(found.operator.forward)(found.reference)
     np.testing.assert_allclose(found.measurement, expected, atol=1e-5)
-    assert found.facts["data"] == f"{path}: test"
+    assert found.facts["data"] == f"{path}: test (3 of 4 slices)"
     assert list(found.whose["subject"]) == ["test"] * 3
     assert not found.volumes.any()
 
@@ -161,7 +161,10 @@ def test_a_subject_of_the_file_is_taken_alone(tmp_path, rng):
     config = defaults.reconstruction()
     config.data.path, config.data.subject = str(path), "test"
     found = factory.load_measurements(config, (16, 16))
-    assert found.facts["data"] == f"{path}: test/test"
+    assert found.facts["data"] == f"{path}: test/test"  # all of them
+    config.data.n_images = 2
+    found = factory.load_measurements(config, (16, 16))
+    assert found.facts["data"] == f"{path}: test/test (2 of 4 slices)"
     config.data.subject = "train"
     with pytest.raises(ValueError, match="has train in split train, not in test"):
         factory.load_measurements(config, (16, 16))

@@ -17,7 +17,15 @@ import tiny
 
 from mgdm_jax import defaults, fingerprints, priors, train
 from mgdm_jax.data import pipelines
-from mgdm_jax.training import checkpoints, continuing, log, sources, specs, steps
+from mgdm_jax.training import (
+    checkpoints,
+    continuing,
+    log,
+    sources,
+    specs,
+    steps,
+    unconditional,
+)
 
 
 def tiny_config():
@@ -135,6 +143,21 @@ def test_what_a_checkpoint_calls_finished_has_its_prior(tmp_path, monkeypatch):
         patch.setattr(checkpoints.Checkpoints, "save", die)
         train_to_the_end(config, tmp_path)
     assert priors.load(str(tmp_path / "prior.safetensors"))[0].training["steps"] == 2
+
+
+@pytest.mark.usefixtures("compile_quickly")
+def test_every_grid_of_a_training_is_drawn_by_one_program(tmp_path, monkeypatch):
+    monkeypatch.setattr(steps, "LEVELS", (250,))
+    config, made, drawn = tiny_config(), [], []
+    config.train.n_steps, config.train.sample_every = 2, 1
+
+    def make_grid(spec):
+        made.append(spec)
+        return lambda _, path: drawn.append(path.name)
+
+    monkeypatch.setattr(unconditional, "make_grid", make_grid)
+    train_to_the_end(config, tmp_path)
+    assert len(made) == 1 and drawn == ["0000001.png", "0000002.png"]
 
 
 @pytest.mark.parametrize("written", ["", "step,lo", "step,loss,seconds\r\n1"])

@@ -7,7 +7,7 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from absl import app, flags
@@ -18,6 +18,29 @@ _N_DEVICES = "jax_num_cpu_devices"
 
 _OF_FIELDS = (AttributeError, LookupError, TypeError)
 """What ml_collections raises for a field that there is not."""
+
+_OF_CODE = (NameError, SyntaxError, ImportError)
+"""What else a configuration of the user's may raise: it is a program."""
+
+_OF_GET_CONFIG = {
+    r"get_config\(\) takes 0 positional": "the configuration has no variants: its "
+    "get_config() takes no argument; leave the colon away, or write get_config(arg='')",
+    r"get_config\(\) missing 1 required": "the configuration wants a variant behind a "
+    "colon: its get_config(arg) has no default; give one, or write get_config(arg='')",
+    r"no attribute 'get_config'": "the configuration has no get_config() to return it",
+}
+"""What Python says of that function -> what is said instead."""
+
+_BEGINNING = (
+    "begin get_config() with defaults.reconstruction() of mgdm_jax (of `train`: "
+    "defaults.prior_training()), and change what differs."
+)
+
+_GROUPS = {"run": "sampler", "train": "train"}
+"""Command -> the group of fields that no configuration of the other has."""
+
+_FREE = ("tuned", "network")
+"""Groups of fields of which a configuration may lack some."""
 
 
 @contextlib.contextmanager
@@ -137,7 +160,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
         try:
             words = [_underscored(word) for word in argv[1:]]
             return flags.FLAGS([argv[0], *_with_files(words)])
-        except (flags.Error, ValueError, OSError, *_OF_FIELDS) as error:
+        except (flags.Error, ValueError, OSError, *_OF_FIELDS, *_OF_CODE) as error:
             _complain(error)
     raise AssertionError  # _complain has left
 
@@ -164,14 +187,43 @@ def _with_files(words: Sequence[str]) -> list[str]:
     return words
 
 
-def check_kind(config: Container[str], group: str, other: str) -> None:
-    """Refuse a configuration that is made for another command.
+def check_kind(config: Any, whole: Any, other: str) -> None:
+    """Refuse a configuration of another command, or one that lacks fields.
+
+    Args:
+      config: what `get_config` returned.
+      whole: one with all the fields that the command reads.
+      other: the command that has a group of its own, `train` of `train`.
 
     Raises:
-      ValueError: if it lacks the group of fields; naming the other command.
+      ValueError: naming the other command, or what is missing.
     """
-    if group not in config:
+    # One that could not be loaded raises why as soon as anything is asked of it.
+    if not hasattr(config, "to_dict"):
+        kind = type(config).__name__
+        raise ValueError(
+            f"get_config() must return a ConfigDict, got a {kind}; {_BEGINNING}"
+        )
+    group = _GROUPS[other]
+    if group in config and group not in whole:
         raise ValueError(f"this configuration is for `mgdm-jax {other}`.")
+    lacking, names = [], set(_names(config))
+    for name in _names(whole):
+        if name not in names and name.partition(".")[0] not in lacking:
+            lacking.append(name)
+    if lacking:
+        more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+        raise ValueError(
+            f"the configuration lacks {', '.join(lacking[:5])}{more}; {_BEGINNING}"
+        )
+
+
+def _names(config: Any) -> Iterator[str]:
+    """Yield the groups of a configuration and, as `group.field`, what is in them."""
+    for name in config:
+        yield name
+        if name not in _FREE and hasattr(config[name], "to_dict"):
+            yield from (f"{name}.{field}" for field in config[name])
 
 
 def _complain(error: Exception) -> None:
@@ -199,6 +251,11 @@ def _leave(code: int, *, at_once: bool = False) -> NoReturn:
 
 def _reason(error: Exception) -> str:
     """Return one line; of what a configuration raised no more than that."""
+    for said, line in _OF_GET_CONFIG.items():
+        if re.search(said, str(error)):
+            return f"{line}."
+    if isinstance(error, _OF_CODE):
+        return f"the configuration cannot be loaded: {error}; --debug shows where."
     if isinstance(error, _OF_FIELDS):
         return _no_such_field(error)
     missing = re.search(r"Flag (--\w+) must have a value other than None", str(error))

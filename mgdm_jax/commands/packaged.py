@@ -36,11 +36,16 @@ def resolve(given: str) -> str:
       given: `FILE`, `NAME`, or either with `:VARIANT`.
 
     Raises:
-      ValueError: if it names neither, with what is nearest.
+      ValueError: if it names neither, with what is nearest, or a file of another kind.
     """
     name, colon, variant = given.partition(":")
     path = Path(name)
     if path.exists() and not path.is_dir():
+        if path.suffix not in ("", ".py"):
+            raise ValueError(
+                f"{path} is no configuration: give a .py file with get_config(); the "
+                "config.json of a run only records the fields that it had."
+            )
         return given
     known = (*tasks(), *trainings())
     if name in known:

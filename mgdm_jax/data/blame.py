@@ -36,6 +36,10 @@ def _unreadable(path: Path, error: Exception) -> ValueError:
             f"{os.fspath(path)}: it may not be read; change its permissions, or give a "
             "copy."
         )
+    if os.path.isdir(path):
+        inside = sorted(name for name in os.listdir(path) if name.endswith(".h5"))
+        one = f", {inside[0]} say" if inside else ""
+        return ValueError(f"{os.fspath(path)}: a folder; give one of its files{one}.")
     reason = " ".join(str(error).split()) or type(error).__name__
     return ValueError(
         f"{os.fspath(path)}: not readable ({reason}); it is truncated, damaged or of "

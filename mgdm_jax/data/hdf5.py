@@ -71,14 +71,22 @@ class CtFile:
     scale: float
 
 
-def read_mri(path: Path) -> MriFile:
-    """Read and check an MRI file.
+_SLICED = {"kspace": 3, "sinogram": 3, "reference": 3, "sensitivity_maps": 4}
+"""Dataset -> the axes from which on its first are the slices."""
+
+
+def read_mri(path: Path, n_images: int | None = None) -> MriFile:
+    """Read and check an MRI file, or its first slices.
+
+    Args:
+      path: of the file.
+      n_images: slices at most; the others are neither read nor checked.
 
     Raises:
       ValueError: with one line, if the file cannot be used.
     """
     arrays, attributes = _read(
-        path, ("kspace", "mask"), ("sensitivity_maps", "reference")
+        path, ("kspace", "mask"), ("sensitivity_maps", "reference"), n_images
     )
     with blame.blaming(path):
         contents = MriFile(
@@ -100,13 +108,15 @@ def check_mri(contents: MriFile) -> None:
     checks.reference(contents.reference, (n, h, w))
 
 
-def read_ct(path: Path) -> CtFile:
-    """Read and check a CT file.
+def read_ct(path: Path, n_images: int | None = None) -> CtFile:
+    """Read and check a CT file, or its first slices; see `read_mri`.
 
     Raises:
       ValueError: with one line, if the file cannot be used.
     """
-    arrays, attributes = _read(path, ("sinogram", "angles_deg"), ("reference",))
+    arrays, attributes = _read(
+        path, ("sinogram", "angles_deg"), ("reference",), n_images
+    )
     with blame.blaming(path):
         contents = CtFile(**arrays, scale=checks.scale(attributes.get("scale")) or 1.0)
         check_ct(contents)
@@ -169,7 +179,10 @@ def contents(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def _read(
-    path: Path, required: tuple[str, ...], optional: tuple[str, ...]
+    path: Path,
+    required: tuple[str, ...],
+    optional: tuple[str, ...],
+    n_images: int | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return datasets by name (None for an absent optional one) and attributes."""
     if not os.path.exists(path):
@@ -184,8 +197,14 @@ def _read(
             )
         checks.present(required, present)
     with blame.reading(path), h5py.File(path, "r") as file:
-        arrays: dict[str, Any] = {
-            name: np.asarray(file[name]) if name in present else None
-            for name in (*required, *optional)
+        found: dict[str, Any] = {
+            name: file[name] for name in (*required, *optional) if name in present
+        }
+        sliced = [k for k, v in found.items() if v.ndim >= _SLICED.get(k, np.inf)]
+        if len({len(found[name]) for name in sliced}) > 1:
+            n_images = None  # read whole, for the checks to refuse
+        arrays = dict.fromkeys(optional) | {
+            name: np.asarray(values[:n_images] if name in sliced else values)
+            for name, values in found.items()
         }
     return arrays, attributes

@@ -4,7 +4,7 @@ import copy
 import math
 from typing import Any, NamedTuple
 
-from mgdm_jax import hyperparameters
+from mgdm_jax import hyperparameters, methods
 from mgdm_jax.defaults import Config
 from mgdm_jax.sweeps import Numbers
 
@@ -42,6 +42,7 @@ def read(config: Config) -> Space:
         )
     given = {name: tuple(sweep[name]) for name in Numbers._fields if sweep[name]}
     for name, values in given.items():
+        _check_used(name, config)
         _check_numbers(name, values)
         if sweep.strategy != "grid":
             _check_range(name, values, sweep.strategy)
@@ -69,6 +70,16 @@ def _at_first(config: Config, given: dict[str, tuple]) -> Config:
         group = config.sampler if name == "eta" else config.guidance
         group[name] = float(values[0])
     return config
+
+
+def _check_used(name: str, config: Config) -> None:
+    used = methods.used(config)
+    if name not in used:
+        on = "" if hyperparameters.is_noisy(config.task) else " without noise"
+        raise ValueError(
+            f"sweep.{name} would change nothing: {config.method}{on} uses "
+            f"{', '.join(used)}."
+        )
 
 
 def _check_numbers(name: str, values: tuple) -> None:

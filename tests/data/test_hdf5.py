@@ -203,6 +203,27 @@ def test_bad_ct_file_is_one_line(case, tmp_path):
     check_refused(hdf5.read_ct, tmp_path / "a.h5", ct_content(), *BAD_CT[case])
 
 
+def test_of_many_slices_the_first_are_read(tmp_path, monkeypatch):
+    content = mri_content()
+    content["kspace"][1:] = content["reference"][1:] = np.nan
+    path, keep = write(tmp_path / "a.h5", content), h5py.Dataset.__getitem__
+    read = []
+    monkeypatch.setattr(
+        h5py.Dataset, "__getitem__", lambda d, k: (read.append(d.name), keep(d, k))[1]
+    )
+    got = hdf5.read_mri(path, 1)
+    np.testing.assert_array_equal(got.kspace, content["kspace"][:1])
+    np.testing.assert_array_equal(got.reference, content["reference"][:1])
+    assert {"/kspace", "/reference"} <= set(read)
+    with pytest.raises(ValueError, match="NaN"):
+        hdf5.read_mri(path)
+    few = write(tmp_path / "b.h5", ct_content() | {"reference": np.ones((1, D, D))})
+    with pytest.raises(ValueError, match="reference must have shape"):
+        hdf5.read_ct(few, 1)
+    got = hdf5.read_ct(write(tmp_path / "c.h5", ct_content()), 9)
+    np.testing.assert_array_equal(got.sinogram, ct_content()["sinogram"])
+
+
 def test_few_small_angles_are_degrees(tmp_path):
     content = ct_content()
     content["sinogram"] = content["sinogram"][:, :2]
