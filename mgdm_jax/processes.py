@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TypeVar
@@ -41,8 +42,17 @@ def start(
             raise ValueError(
                 f"--process-id must lie in 0 … {n_processes - 1}, got {process_id}."
             )
+    if coordinator and not re.search(r":\d+$", coordinator):
+        raise ValueError(f"--coordinator must be HOST:PORT, got {coordinator}.")
     try:
         jax.distributed.initialize(coordinator, n_processes, process_id)
+    except ValueError as error:
+        if "defined" not in str(error):  # JAX's word for what no cluster told it
+            raise
+        raise ValueError(
+            "no cluster found that tells of the processes; give --coordinator, "
+            "--n-processes and --process-id."
+        ) from error
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"the processes cannot be joined: {reason}") from error

@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import pytest
+
 import mgdm_jax
+from mgdm_jax import processes
 
 PROGRAM = """
 import os
@@ -51,3 +55,27 @@ def test_sigterm_ends_one_of_several_processes():
     """JAX's preemption service would catch it."""
     ended = join_one()
     assert ended.returncode == -signal.SIGTERM, ended.stderr
+
+
+@pytest.mark.parametrize("given", [(None, None, None), ("localhost:1", None, None)])
+def test_no_cluster_is_one_line_that_names_the_flags(given, monkeypatch):
+    """By the installed JAX's own words, which are looked at."""
+    for name in os.environ:
+        if name.startswith(("SLURM_", "OMPI_", "JAX_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(processes.jax.distributed, "initialize", unstarted)
+    with pytest.raises(
+        ValueError, match=r"no cluster found .* give --coordinator, --n"
+    ):
+        processes.start(*given, automatic=True)
+
+
+def unstarted(*given, **more):
+    """Do what JAX does, which refuses in tests for it has been used."""
+    jax._src.distributed.State().initialize(*given, **more)
+
+
+def test_an_address_has_a_port():
+    """JAX raises an IndexError."""
+    with pytest.raises(ValueError, match="--coordinator must be HOST:PORT, got host0"):
+        processes.start("host0", 2, 0, automatic=False)
