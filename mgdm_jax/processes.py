@@ -13,6 +13,13 @@ from jax.experimental import multihost_utils
 
 _T = TypeVar("_T")
 
+_ON_A_HOST = (
+    "OMPI_COMM_WORLD_LOCAL_SIZE",
+    "SLURM_STEP_TASKS_PER_NODE",
+    "SLURM_NTASKS_PER_NODE",
+)
+"""What says how many processes a host has; SLURM of several `2(x3),1`."""
+
 
 def start(
     coordinator: str | None,
@@ -45,7 +52,9 @@ def start(
     if coordinator and not re.search(r":\d+$", coordinator):
         raise ValueError(f"--coordinator must be HOST:PORT, got {coordinator}.")
     try:
-        jax.distributed.initialize(coordinator, n_processes, process_id)
+        jax.distributed.initialize(
+            coordinator, n_processes, process_id, local_device_ids=_local_devices()
+        )
     except ValueError as error:
         if "defined" not in str(error):  # JAX's word for what no cluster told it
             raise
@@ -96,6 +105,20 @@ def leads() -> bool:
 def share(jobs: Sequence[_T]) -> Sequence[_T]:
     """Return this process's part of the jobs."""
     return jobs[index() :: count()]
+
+
+def _local_devices() -> list[int] | None:
+    """Return [] for all devices of the host, None where JAX is to choose.
+
+    Under SLURM and Open MPI it takes one, that of the process's number on its host:
+    also where it is alone there, and where all else has been given.
+    """
+    if os.environ.get("JAX_LOCAL_DEVICE_IDS"):
+        return None
+    # `mpirun` under SLURM is one task a host, whatever it then starts.
+    told = (os.environ.get(name, "") for name in _ON_A_HOST)
+    counts = next((count for count in told if count), "")
+    return [] if re.fullmatch(r"1(\(x\d+\))?", counts) else None
 
 
 def _keep_stdout_to_ourselves() -> None:
