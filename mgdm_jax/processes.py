@@ -1,10 +1,12 @@
 """Several processes of one command, on one host or many: who leads, what is whose."""
 
+import contextlib
 import hashlib
 import os
 import re
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import jax
@@ -19,6 +21,10 @@ _ON_A_HOST = (
     "SLURM_NTASKS_PER_NODE",
 )
 """What says how many processes a host has; SLURM of several `2(x3),1`."""
+_SAID = 1024
+"""Bytes of what one lets the others hear."""
+_LAST_S = 1.0
+"""Seconds for which the first lets the others end: without it JAX aborts them."""
 
 
 def start(
@@ -80,11 +86,46 @@ def meet() -> None:
 
 def agree(facts: str) -> bool:
     """Return whether all give the same facts; waits for all."""
+    alike = len(set(hear(hashlib.sha256(facts.encode()).hexdigest()))) == 1
+    if not alike:
+        _let_others_end()
+    return alike
+
+
+def hear(words: str) -> list[str]:
+    """Return what each says, the beginning of longer words; waits for all."""
     if count() == 1:
-        return True
-    digest = np.frombuffer(hashlib.sha256(facts.encode()).digest(), np.uint8)
-    gathered = np.asarray(multihost_utils.process_allgather(digest))
-    return bool((gathered == gathered[0]).all())
+        return [words]
+    said = np.zeros(_SAID, np.uint8)
+    given = np.frombuffer(words.encode()[:_SAID], np.uint8)
+    said[: len(given)] = given
+    heard = np.asarray(multihost_utils.process_allgather(said))
+    return [row.tobytes().rstrip(b"\0").decode(errors="ignore") for row in heard]
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Let all fail if one does, for they would wait for it; waits for all at the end.
+
+    Raises:
+      ValueError: on all of them, with the line of the first that fails, and its number
+        if not all say the same.
+    """
+    failed = None
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if count() == 1:
+            raise
+        failed = error
+    reasons = hear(" ".join(str(failed).split()) if failed else "")
+    index, reason = next(((i, said) for i, said in enumerate(reasons) if said), (0, ""))
+    if not reason:
+        return
+    _let_others_end()
+    if len(set(reasons)) > 1:
+        reason = f"process {index}: {reason}"
+    raise ValueError(reason) from failed
 
 
 def count() -> int:
@@ -105,6 +146,11 @@ def leads() -> bool:
 def share(jobs: Sequence[_T]) -> Sequence[_T]:
     """Return this process's part of the jobs."""
     return jobs[index() :: count()]
+
+
+def _let_others_end() -> None:
+    if leads():
+        time.sleep(_LAST_S)
 
 
 def _local_devices() -> list[int] | None:

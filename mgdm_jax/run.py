@@ -39,7 +39,7 @@ from mgdm_jax import (
     reconstruction,
     results,
 )
-from mgdm_jax.commands import console, launch, packaged, ranges
+from mgdm_jax.commands import console, launch, packaged, ranges, workdirs
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.running import batch_sizes, parts, resumable
@@ -61,11 +61,8 @@ def run(
     Raises:
       ValueError: with one line, for input that cannot be used; nothing is written.
     """
-    _check_folder(workdir)
+    _enter(workdir)
     unfinished = workdir / parts.FOLDER
-    if processes.leads():
-        parts.forget_notes(unfinished)
-    processes.meet()
     ranges.check(config)
     methods.make_process(config)  # an unknown method has no numbers either
     prior, measurements, _ = factory.build(config)
@@ -97,6 +94,15 @@ def run(
         written = _write(config, measurements, drawn, workdir)
         kept.remove()
     return written
+
+
+def _enter(workdir: Path) -> None:
+    """Refuse a folder that cannot be written to, or is not the same for all."""
+    with processes.together():
+        _check_folder(workdir)
+        if processes.leads():
+            parts.forget_notes(workdir / parts.FOLDER)
+    workdirs.check_shared(workdir)
 
 
 def _check_folder(workdir: Path) -> None:
@@ -191,6 +197,7 @@ def cli() -> None:
 
     def start(words: list[str]) -> None:
         del words
+        workdirs.check_path(workdir.value)
         launch.check_kind(config.value, "sampler", "train")
         sampler, data = config.value.sampler, config.value.data
         n_examples = data.n_images * sampler.n_samples

@@ -2,15 +2,11 @@
 
 import os
 import signal
-import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import jax
+import joined
 import pytest
 
-import mgdm_jax
 from mgdm_jax import processes
 
 PROGRAM = """
@@ -34,30 +30,10 @@ print("alive")
 """
 
 
-def join_one(**environment):
-    """Let one process join itself and then get a SIGTERM."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        coordinator = f"localhost:{free.getsockname()[1]}"
-    flags = (f"--coordinator={coordinator}", "--n_processes=1", "--process_id=0")
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *flags],
-        env=os.environ
-        | {
-            "JAX_PLATFORMS": "cpu",
-            "PYTHONPATH": str(Path(mgdm_jax.__file__).parents[1]),
-        }
-        | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
 def test_sigterm_ends_one_of_several_processes():
     """JAX's preemption service would catch it."""
-    ended = join_one()
-    assert ended.returncode == -signal.SIGTERM, ended.stderr
+    [(code, _, err)] = joined.run(PROGRAM, ())
+    assert code == -signal.SIGTERM, err
 
 
 @pytest.mark.parametrize("automatic", [True, False])
@@ -99,8 +75,9 @@ def test_jax_takes_no_devices_for_all_of_them():
         "SLURM_PROCID": "1",
         "SLURM_LOCALID": "0",
     }
-    assert join_one(**slurm).stdout == "0\n"
-    assert join_one(**slurm, SLURM_STEP_TASKS_PER_NODE="1(x2)").stdout == "all\n"
+    alone = slurm | {"SLURM_STEP_TASKS_PER_NODE": "1(x2)"}
+    told = [joined.run(PROGRAM, (), **said)[0][1] for said in (slurm, alone)]
+    assert told == ["0\n", "all\n"]
 
 
 @pytest.fixture

@@ -176,16 +176,17 @@ def check_that_no_process_waits_for_one_that_cannot_go_on(workdir):
 
 
 def test_processes_of_other_flags_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(processes, "count", lambda: 2)
     gathered = []
 
     def gather(digest):
         gathered.append(digest)
         return np.stack([digest, gathered[0]])
 
-    monkeypatch.setattr(processes.multihost_utils, "process_allgather", gather)
-    assert processes.agree("0 config")
-    assert not processes.agree("1 config")
+    with monkeypatch.context() as two:
+        two.setattr(processes, "count", lambda: 2)
+        two.setattr(processes.multihost_utils, "process_allgather", gather)
+        assert processes.agree("0 config")
+        assert not processes.agree("1 config")
     monkeypatch.setattr(processes, "agree", lambda _: False)
     with pytest.raises(ValueError, match="the processes differ in their config"):
         train.train(config(), tmp_path / "out")
