@@ -24,7 +24,7 @@ from tqdm import tqdm
 from mgdm_jax import metrics, sweeps
 from mgdm_jax.commands import launch, workdirs
 from mgdm_jax.defaults import Config
-from mgdm_jax.storage import locks
+from mgdm_jax.storage import aside, locks
 from mgdm_jax.sweeping import bayesian, figures, files, setup, tables
 from mgdm_jax.sweeping.setup import Sweep
 from mgdm_jax.sweeping.tables import Row
@@ -36,9 +36,11 @@ def run(sweep: Sweep) -> list[Row]:
     Raises:
       ValueError: if another process is at work there and cannot be joined.
     """
-    sweep.workdir.mkdir(parents=True, exist_ok=True)
     is_bayesian = sweep.config.sweep.strategy == "bayesian"
-    with locks.present(sweep.workdir / ".lock") as presence:
+    with (
+        aside.inside(sweep.workdir),
+        locks.present(sweep.workdir / ".lock") as presence,
+    ):
         if not (presence.alone or is_bayesian):
             raise ValueError(f"another process is sweeping in {sweep.workdir}.")
         with locks.turn(sweep.turn):
