@@ -75,11 +75,7 @@ def start(
 
 
 def meet() -> None:
-    """Wait for all.
-
-    The first meeting must be one that all come to at about the same time, see
-    `resumable`; once they know each other, the others wait.
-    """
+    """Wait for all."""
     if count() > 1:
         multihost_utils.sync_global_devices("mgdm_jax")
 
@@ -93,13 +89,23 @@ def agree(facts: str) -> bool:
 
 
 def hear(words: str) -> list[str]:
-    """Return what each says, the beginning of longer words; waits for all."""
+    """Return what each says, the beginning of longer words; waits for all.
+
+    To the first such meeting, of any kind, all must come at about the same time, see
+    `resumable`; once they know each other, the others wait.
+
+    Raises:
+      ValueError: with one line, if one has ended.
+    """
     if count() == 1:
         return [words]
     said = np.zeros(_SAID, np.uint8)
     given = np.frombuffer(words.encode()[:_SAID], np.uint8)
     said[: len(given)] = given
-    heard = np.asarray(multihost_utils.process_allgather(said))
+    try:
+        heard = np.asarray(multihost_utils.process_allgather(said))
+    except (jax.errors.JaxRuntimeError, ValueError) as error:  # XLA's, either
+        raise ValueError("another process has ended; see what it says.") from error
     return [row.tobytes().rstrip(b"\0").decode(errors="ignore") for row in heard]
 
 
@@ -118,7 +124,8 @@ def together() -> Iterator[None]:
         if count() == 1:
             raise
         failed = error
-    reasons = hear(" ".join(str(failed).split()) if failed else "")
+    own = (str(failed) or type(failed).__name__) if failed else ""
+    reasons = hear(" ".join(own.split()))
     index, reason = next(((i, said) for i, said in enumerate(reasons) if said), (0, ""))
     if not reason:
         return

@@ -63,22 +63,24 @@ def run(
     """
     _enter(workdir)
     unfinished = workdir / parts.FOLDER
-    ranges.check(config)
-    methods.make_process(config)  # an unknown method has no numbers either
-    prior, measurements, _ = factory.build(config)
-    config = hyperparameters.with_level(config, measurements.level)
-    guidance = hyperparameters.resolve(config)
-    hyperparameters.note(config, guidance)
-    sampler = factory.make(prior, methods.spared(config, guidance), results.N_KEPT)
-    n, key = len(measurements), jax.random.key(config.sampler.seed)
-    keys = posterior.keys(key, config.sampler.n_samples, n)
-    facts = parts.facts(config, prior, measurements)
+    with processes.together():
+        ranges.check(config)
+        methods.make_process(config)  # an unknown method has no numbers either
+        prior, measurements, _ = factory.build(config)
+        config = hyperparameters.with_level(config, measurements.level)
+        guidance = hyperparameters.resolve(config)
+        hyperparameters.note(config, guidance)
+        sampler = factory.make(prior, methods.spared(config, guidance), results.N_KEPT)
+        n, key = len(measurements), jax.random.key(config.sampler.seed)
+        keys = posterior.keys(key, config.sampler.n_samples, n)
+        facts = parts.facts(config, prior, measurements)
+        parts.check(unfinished, facts)
 
     def work(stride: int) -> tuple[reconstruction.SampleFn, list[range]]:
         args = (keys, sampler, prior, measurements, guidance, stride)
         return reconstruction.by_batch(*args), reconstruction.batches(len(keys), stride)
 
-    _check_alike(unfinished, facts)
+    _check_alike(facts)
     if not processes.leads():
         resumable.contribute(work, unfinished)
         return {}
@@ -121,9 +123,8 @@ def _check_folder(workdir: Path) -> None:
     parts.check_nobody(workdir / parts.FOLDER)
 
 
-def _check_alike(unfinished: Path, facts: Mapping[str, Any]) -> None:
-    """Refuse parts of another run, and processes that would mix theirs."""
-    parts.check(unfinished, facts)
+def _check_alike(facts: Mapping[str, Any]) -> None:
+    """Refuse processes that would mix parts of different runs."""
     if not processes.agree(json.dumps(facts, sort_keys=True)):
         raise ValueError(
             "the processes differ in their settings, weights, measurements or "

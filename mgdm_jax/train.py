@@ -159,10 +159,11 @@ def train(
         ranges.check_training(config)
     workdirs.check_shared(workdir)
     newest = continuing.newest(workdir, config)
-    begun = priors.load(prior)[0] if newest and prior.is_file() else None
-    if begun and newest >= config.train.n_steps:
-        return prior
-    source, followed = sources.make_source(config), sources.monitored(config)
+    with processes.together():
+        begun = priors.load(prior)[0] if newest and prior.is_file() else None
+        if begun and newest >= config.train.n_steps:
+            return prior
+        source, followed = sources.make_source(config), sources.monitored(config)
     run = build(config, begun=begun)
     dataset = pipelines.training_dataset(
         source,

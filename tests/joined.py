@@ -28,6 +28,9 @@ def run(program, *words, **environment):
 
     Returns:
       Exit code, stdout and stderr of each.
+
+    Raises:
+      subprocess.TimeoutExpired: after 90 s; JAX takes 100 to notice that one is gone.
     """
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -49,7 +52,7 @@ def run(program, *words, **environment):
         for i, more in enumerate(words)
     ]
     try:
-        told = [process.communicate(timeout=300) for process in started]
+        told = [process.communicate(timeout=90) for process in started]
     finally:
         for process in started:
             process.kill()
