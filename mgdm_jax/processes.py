@@ -1,9 +1,12 @@
 """Several processes of one command, on one host or many: who leads, what is whose."""
 
+import contextlib
 import hashlib
 import os
+import re
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import jax
@@ -11,6 +14,17 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 _T = TypeVar("_T")
+
+_ON_A_HOST = (
+    "OMPI_COMM_WORLD_LOCAL_SIZE",
+    "SLURM_STEP_TASKS_PER_NODE",
+    "SLURM_NTASKS_PER_NODE",
+)
+"""What says how many processes a host has; SLURM of several `2(x3),1`."""
+_SAID = 1024
+"""Bytes of what one lets the others hear."""
+_LAST_S = 1.0
+"""Seconds for which the first lets the others end: without it JAX aborts them."""
 
 
 def start(
@@ -41,8 +55,19 @@ def start(
             raise ValueError(
                 f"--process-id must lie in 0 … {n_processes - 1}, got {process_id}."
             )
+    if coordinator and not re.search(r":\d+$", coordinator):
+        raise ValueError(f"--coordinator must be HOST:PORT, got {coordinator}.")
     try:
-        jax.distributed.initialize(coordinator, n_processes, process_id)
+        jax.distributed.initialize(
+            coordinator, n_processes, process_id, local_device_ids=_local_devices()
+        )
+    except ValueError as error:
+        if "defined" not in str(error):  # JAX's word for what no cluster told it
+            raise
+        raise ValueError(
+            "no cluster found that tells of the processes; give --coordinator, "
+            "--n-processes and --process-id."
+        ) from error
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"the processes cannot be joined: {reason}") from error
@@ -50,22 +75,64 @@ def start(
 
 
 def meet() -> None:
-    """Wait for all.
-
-    The first meeting must be one that all come to at about the same time, see
-    `resumable`; once they know each other, the others wait.
-    """
+    """Wait for all."""
     if count() > 1:
         multihost_utils.sync_global_devices("mgdm_jax")
 
 
 def agree(facts: str) -> bool:
     """Return whether all give the same facts; waits for all."""
+    alike = len(set(hear(hashlib.sha256(facts.encode()).hexdigest()))) == 1
+    if not alike:
+        _let_others_end()
+    return alike
+
+
+def hear(words: str) -> list[str]:
+    """Return what each says, the beginning of longer words; waits for all.
+
+    To the first such meeting, of any kind, all must come at about the same time, see
+    `resumable`; once they know each other, the others wait.
+
+    Raises:
+      ValueError: with one line, if one has ended.
+    """
     if count() == 1:
-        return True
-    digest = np.frombuffer(hashlib.sha256(facts.encode()).digest(), np.uint8)
-    gathered = np.asarray(multihost_utils.process_allgather(digest))
-    return bool((gathered == gathered[0]).all())
+        return [words]
+    said = np.zeros(_SAID, np.uint8)
+    given = np.frombuffer(words.encode()[:_SAID], np.uint8)
+    said[: len(given)] = given
+    try:
+        heard = np.asarray(multihost_utils.process_allgather(said))
+    except (jax.errors.JaxRuntimeError, ValueError) as error:  # XLA's, either
+        raise ValueError("another process has ended; see what it says.") from error
+    return [row.tobytes().rstrip(b"\0").decode(errors="ignore") for row in heard]
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Let all fail if one does, for they would wait for it; waits for all at the end.
+
+    Raises:
+      ValueError: on all of them, with the line of the first that fails, and its number
+        if not all say the same.
+    """
+    failed = None
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if count() == 1:
+            raise
+        failed = error
+    own = (str(failed) or type(failed).__name__) if failed else ""
+    reasons = hear(" ".join(own.split()))
+    index, reason = next(((i, said) for i, said in enumerate(reasons) if said), (0, ""))
+    if not reason:
+        return
+    _let_others_end()
+    if len(set(reasons)) > 1:
+        reason = f"process {index}: {reason}"
+    raise ValueError(reason) from failed
 
 
 def count() -> int:
@@ -86,6 +153,25 @@ def leads() -> bool:
 def share(jobs: Sequence[_T]) -> Sequence[_T]:
     """Return this process's part of the jobs."""
     return jobs[index() :: count()]
+
+
+def _let_others_end() -> None:
+    if leads():
+        time.sleep(_LAST_S)
+
+
+def _local_devices() -> list[int] | None:
+    """Return [] for all devices of the host, None where JAX is to choose.
+
+    Under SLURM and Open MPI it takes one, that of the process's number on its host:
+    also where it is alone there, and where all else has been given.
+    """
+    if os.environ.get("JAX_LOCAL_DEVICE_IDS"):
+        return None
+    # `mpirun` under SLURM is one task a host, whatever it then starts.
+    told = (os.environ.get(name, "") for name in _ON_A_HOST)
+    counts = next((count for count in told if count), "")
+    return [] if re.fullmatch(r"1(\(x\d+\))?", counts) else None
 
 
 def _keep_stdout_to_ourselves() -> None:

@@ -40,7 +40,7 @@ from mgdm_jax import (
     reconstruction,
     results,
 )
-from mgdm_jax.commands import console, launch, packaged, ranges
+from mgdm_jax.commands import console, launch, packaged, ranges, workdirs
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.running import batch_sizes, parts, resumable
@@ -62,27 +62,26 @@ def run(
     Raises:
       ValueError: with one line, for input that cannot be used; nothing is written.
     """
-    _check_folder(workdir)
+    _enter(workdir)
     unfinished = workdir / parts.FOLDER
-    if processes.leads():
-        parts.forget_notes(unfinished)
-    processes.meet()
-    ranges.check(config)
-    methods.make_process(config)  # an unknown method has no numbers either
-    prior, measurements, _ = factory.build(config)
-    config = hyperparameters.with_level(config, measurements.level)
-    guidance = hyperparameters.resolve(config)
-    hyperparameters.note(config, guidance)
-    sampler = factory.make(prior, methods.spared(config, guidance), results.N_KEPT)
-    n, key = len(measurements), jax.random.key(config.sampler.seed)
-    keys = posterior.keys(key, config.sampler.n_samples, n)
-    facts = parts.facts(config, prior, measurements)
+    with processes.together():
+        ranges.check(config)
+        methods.make_process(config)  # an unknown method has no numbers either
+        prior, measurements, _ = factory.build(config)
+        config = hyperparameters.with_level(config, measurements.level)
+        guidance = hyperparameters.resolve(config)
+        hyperparameters.note(config, guidance)
+        sampler = factory.make(prior, methods.spared(config, guidance), results.N_KEPT)
+        n, key = len(measurements), jax.random.key(config.sampler.seed)
+        keys = posterior.keys(key, config.sampler.n_samples, n)
+        facts = parts.facts(config, prior, measurements)
+        parts.check(unfinished, facts)
 
     def work(stride: int) -> tuple[reconstruction.SampleFn, list[range]]:
         args = (keys, sampler, prior, measurements, guidance, stride)
         return reconstruction.by_batch(*args), reconstruction.batches(len(keys), stride)
 
-    _check_alike(unfinished, facts)
+    _check_alike(facts)
     if not processes.leads():
         resumable.contribute(work, unfinished)
         return {}
@@ -98,6 +97,15 @@ def run(
         written = _write(config, measurements, drawn, workdir)
         kept.remove()
     return written
+
+
+def _enter(workdir: Path) -> None:
+    """Refuse a folder that cannot be written to, or is not the same for all."""
+    with processes.together():
+        _check_folder(workdir)
+        if processes.leads():
+            parts.forget_notes(workdir / parts.FOLDER)
+    workdirs.check_shared(workdir)
 
 
 def _check_folder(workdir: Path) -> None:
@@ -116,9 +124,8 @@ def _check_folder(workdir: Path) -> None:
     parts.check_nobody(workdir / parts.FOLDER)
 
 
-def _check_alike(unfinished: Path, facts: Mapping[str, Any]) -> None:
-    """Refuse parts of another run, and processes that would mix theirs."""
-    parts.check(unfinished, facts)
+def _check_alike(facts: Mapping[str, Any]) -> None:
+    """Refuse processes that would mix parts of different runs."""
     if not processes.agree(json.dumps(facts, sort_keys=True)):
         raise ValueError(
             "the processes differ in their settings, weights, measurements or "
@@ -192,6 +199,7 @@ def cli() -> None:
 
     def start(words: list[str]) -> None:
         del words
+        workdirs.check_path(workdir.value)
         launch.check_kind(config.value, defaults.reconstruction(), "train")
         sampler, data = config.value.sampler, config.value.data
         n_examples = data.n_images * sampler.n_samples

@@ -22,9 +22,9 @@ from ml_collections import config_flags
 from tqdm import tqdm
 
 from mgdm_jax import defaults, metrics, sweeps
-from mgdm_jax.commands import launch
+from mgdm_jax.commands import launch, workdirs
 from mgdm_jax.defaults import Config
-from mgdm_jax.storage import locks
+from mgdm_jax.storage import aside, locks
 from mgdm_jax.sweeping import bayesian, figures, files, setup, tables
 from mgdm_jax.sweeping.setup import Sweep
 from mgdm_jax.sweeping.tables import Row
@@ -36,9 +36,11 @@ def run(sweep: Sweep) -> list[Row]:
     Raises:
       ValueError: if another process is at work there and cannot be joined.
     """
-    sweep.workdir.mkdir(parents=True, exist_ok=True)
     is_bayesian = sweep.config.sweep.strategy == "bayesian"
-    with locks.present(sweep.workdir / ".lock") as presence:
+    with (
+        aside.inside(sweep.workdir),
+        locks.present(sweep.workdir / ".lock") as presence,
+    ):
         if not (presence.alone or is_bayesian):
             raise ValueError(f"another process is sweeping in {sweep.workdir}.")
         with locks.turn(sweep.turn):
@@ -178,6 +180,7 @@ def cli() -> None:
 
     def start(words: list[str]) -> None:
         del words
+        workdirs.check_path(workdir.value)
         launch.check_kind(config.value, defaults.reconstruction(), "train")
         sampler, data = config.value.sampler, config.value.data
         n_images = max(1, min(sampler.batch_size, data.n_images))

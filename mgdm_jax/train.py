@@ -31,7 +31,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from mgdm_jax import defaults, devices, fingerprints, priors, processes
-from mgdm_jax.commands import console, launch, packaged, ranges
+from mgdm_jax.commands import console, launch, packaged, ranges, workdirs
 from mgdm_jax.data import pipelines
 from mgdm_jax.defaults import Config
 from mgdm_jax.networks import unet
@@ -158,19 +158,16 @@ def train(
       ValueError: with one line, for a configuration that cannot be trained; nothing is
         written.
     """
-    ranges.check_training(config)
     prior = workdir / priors.FILE
-    newest = checkpoints.newest_step(workdir / "checkpoints")
-    if not processes.agree(f"{newest} {config}"):
-        raise ValueError(
-            f"the processes differ in their configuration, or in what {workdir} holds; "
-            "start all with the same flags, in a --workdir that all can reach."
-        )
-    continuing.check(workdir, config)
-    begun = priors.load(prior)[0] if newest and prior.is_file() else None
-    if begun and newest >= config.train.n_steps:
-        return prior
-    source, followed = sources.make_source(config), sources.monitored(config)
+    with processes.together():
+        ranges.check_training(config)
+    workdirs.check_shared(workdir)
+    newest = continuing.newest(workdir, config)
+    with processes.together():
+        begun = priors.load(prior)[0] if newest and prior.is_file() else None
+        if begun and newest >= config.train.n_steps:
+            return prior
+        source, followed = sources.make_source(config), sources.monitored(config)
     run = build(config, begun=begun)
     dataset = pipelines.training_dataset(
         source,
@@ -271,6 +268,7 @@ def cli() -> None:
 
     def main(words: list[str]) -> None:
         del words
+        workdirs.check_path(workdir.value)
         launch.check_kind(config.value, defaults.prior_training(), "run")
         # orbax reports every save in a dozen lines.
         logging.getLogger("absl").setLevel(logging.WARNING)

@@ -1,6 +1,7 @@
 """The command: what it evaluates, what it leaves, and that it goes on after a kill."""
 
 import concurrent.futures
+import errno
 import json
 import sys
 
@@ -210,6 +211,16 @@ def test_a_second_process_is_refused(config, tmp_path, counted):
         assert first.alone
         with pytest.raises(ValueError, match="another process"):
             sweep.run(made)
+
+
+def test_without_locks_no_folder_stays(config, tmp_path, counted, monkeypatch):
+    def unlocked(file, how):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(locks.fcntl, "flock", unlocked)
+    with pytest.raises(ValueError, match=r"out/\.lock cannot be locked"):
+        sweep_into(config, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_scan_without_a_reference_is_refused(config, tmp_path, monkeypatch):

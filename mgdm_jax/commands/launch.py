@@ -15,6 +15,7 @@ from absl import app, flags
 from mgdm_jax.commands import help_pages, packaged
 
 _N_DEVICES = "jax_num_cpu_devices"
+_PREEMPTION = "jax_enable_preemption_service"
 
 _OF_FIELDS = (AttributeError, LookupError, TypeError)
 """What ml_collections raises for a field that there is not."""
@@ -109,9 +110,22 @@ def define_processes() -> Callable[[], None]:
 
         given = (coordinator.value, n_processes.value, process_id.value)
         if distributed.value or given != (None, None, None):
+            _die_of_sigterm()
             processes.start(*given, automatic=distributed.value)
 
     return join
+
+
+def _die_of_sigterm() -> None:
+    """Let SIGTERM end a process that joins others, as it ends any.
+
+    JAX would catch it, for programs that then save what they have. Ours have nothing to
+    save that is not there, see `resumable` and `checkpoints`, and would not end.
+    """
+    import jax  # `prepare` needs none
+
+    if hasattr(jax.config, _PREEMPTION):
+        jax.config.update(_PREEMPTION, False)
 
 
 def _cores() -> int:

@@ -143,8 +143,9 @@ def check_nobody(folder: Path) -> None:
     """Refuse a folder in which a process leads a run, whose notes are not ours.
 
     Raises:
-      ValueError: if there is one.
+      ValueError: if there is one, or no lock would tell.
     """
+    locks.check(folder / _LOCK)
     if locks.held(folder / _LOCK):
         raise ValueError(f"another process is at work in {folder}.")
 

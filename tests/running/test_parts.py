@@ -1,6 +1,7 @@
 """Finished batches on disk: what is written is read, anything else is told apart."""
 
 import dataclasses
+import errno
 import json
 
 import numpy as np
@@ -13,6 +14,7 @@ from mgdm_jax.operators import radon
 from mgdm_jax.reconstruction import Reconstruction
 from mgdm_jax.running import parts
 from mgdm_jax.running.parts import Part
+from mgdm_jax.storage import locks
 from mgdm_jax.types import StepInfo
 
 FACTS = {"config": {"method": "mgdm", "sampler": {"seed": 0}}, "weights": "abc"}
@@ -49,6 +51,23 @@ def test_what_is_written_is_read_bit_for_bit(strip, tmp_path, rng):
         for a, b in zip(got.result.info[:3], want.result.info[:3], strict=True):
             np.testing.assert_array_equal(a, b)
         kept.remove()
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_locks_nothing_is_left(tmp_path, monkeypatch):
+    def unlocked(file, how):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(locks.fcntl, "flock", unlocked)
+    folder = tmp_path / "out" / parts.FOLDER
+    message = rf"{folder}/\.lock cannot be locked"
+    with pytest.raises(ValueError, match=message):
+        parts.check_nobody(folder)
+    with (
+        pytest.raises(ValueError, match=message),
+        parts.opened(folder, FACTS, lambda: 2),
+    ):
+        pass
     assert not list(tmp_path.iterdir())
 
 

@@ -17,7 +17,8 @@ import pytest
 import test_train
 
 from mgdm_jax import processes, train
-from mgdm_jax.training import checkpoints, steps
+from mgdm_jax.commands import workdirs
+from mgdm_jax.training import checkpoints, sources, steps
 
 TESTS = Path(test_train.__file__).parent
 
@@ -175,17 +176,34 @@ def check_that_no_process_waits_for_one_that_cannot_go_on(workdir):
     assert time.monotonic() - started < 250
 
 
-def test_processes_of_other_flags_are_refused(tmp_path, monkeypatch):
+def test_data_that_one_host_lacks_end_all(tmp_path, monkeypatch):
+    def lacking(config):
+        raise ValueError("train.h5: there is no such file.")
+
+    monkeypatch.setattr(sources, "make_source", lacking)
+    monkeypatch.setattr(workdirs, "check_shared", lambda _: None)
+    monkeypatch.setattr(processes, "agree", lambda _: True)
     monkeypatch.setattr(processes, "count", lambda: 2)
+    monkeypatch.setattr(processes, "hear", lambda words: ["", words])
+    with pytest.raises(
+        ValueError, match=r"^process 1: train\.h5: there is no such file"
+    ):
+        train.train(config(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_processes_of_other_flags_are_refused(tmp_path, monkeypatch):
     gathered = []
 
     def gather(digest):
         gathered.append(digest)
         return np.stack([digest, gathered[0]])
 
-    monkeypatch.setattr(processes.multihost_utils, "process_allgather", gather)
-    assert processes.agree("0 config")
-    assert not processes.agree("1 config")
+    with monkeypatch.context() as two:
+        two.setattr(processes, "count", lambda: 2)
+        two.setattr(processes.multihost_utils, "process_allgather", gather)
+        assert processes.agree("0 config")
+        assert not processes.agree("1 config")
     monkeypatch.setattr(processes, "agree", lambda _: False)
     with pytest.raises(ValueError, match="the processes differ in their config"):
         train.train(config(), tmp_path / "out")
