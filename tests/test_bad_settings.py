@@ -169,7 +169,12 @@ ROWS = {
     "a sweep of what the method ignores": (
         mri(),
         sweep("--config.method=ddnm", "--config.sweep.lam=(0.1,1)"),
-        "sweep.lam would change nothing: ddnm without noise uses eta.",
+        "sweep.lam would change nothing: ddnm uses eta.",
+    ),
+    "a sweep of what the method ignores without noise": (
+        mri(),
+        sweep("--config.method=diffpir", "--config.sweep.lam=(1,7)"),
+        "sweep.lam would change nothing: diffpir without noise uses eta.",
     ),
     "a sweep below nought": (
         mri(),

@@ -236,7 +236,7 @@ def test_the_readme_s_command_and_run_on_its_best(prior, tmp_path):
     (words,) = commands_of_readme("sweep")
     words[words.index("configs/mri_brats.py")] = f"{ROOT}/mri_brats.py:smoke"
     words += [f"--config.prior.path={prior}", "--config.task.acceleration=8"]
-    words += ["--config.sampler.n_steps=2", "--config.method=mgdm_no_ir"]
+    words += ["--config.sampler.n_steps=2", "--config.method=mgdm_no_r"]
     done = command_server.run("sweep", *words, cwd=tmp_path)
     assert done.code == 0, done.err
     assert "candidate/s" in done.err or "s/candidate" in done.err

@@ -75,7 +75,7 @@ def _at_first(config: Config, given: dict[str, tuple]) -> Config:
 def _check_used(name: str, config: Config) -> None:
     used = methods.used(config)
     if name not in used:
-        on = "" if hyperparameters.is_noisy(config.task) else " without noise"
+        on = " without noise" if name in methods.USED.get(config.method, ()) else ""
         raise ValueError(
             f"sweep.{name} would change nothing: {config.method}{on} uses "
             f"{', '.join(used)}."
