@@ -69,8 +69,9 @@ def keep_compilations() -> None:
     from mgdm_jax.operators import spectrum
 
     jax.config.config_with_absl()
-    cache = spectrum.default_cache_dir() / "xla"
-    jax.config.update("jax_compilation_cache_dir", str(cache))
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        cache = spectrum.default_cache_dir() / "xla"
+        jax.config.update("jax_compilation_cache_dir", str(cache))
     # A run has some fifty small programs: compiled, each takes longer than read.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 

@@ -13,7 +13,7 @@ from mgdm_jax.storage import aside
 
 TOKEN = ".shared"
 """File that the first leaves in the folder while the others look for it."""
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """How long they look: NFS may keep for so long what it knew of a folder."""
 GLANCE_S = 0.5
 
