@@ -1,8 +1,8 @@
 """Single-coil MRI, A = M F, and the border between centred and corner k-space.
 
-F is the orthonormal 2-D DFT, M a 0/1 sampling mask. The closed forms are those of
-Zhu et al., https://arxiv.org/abs/2305.08995, eq. 12-13, made exact for real images,
-where frequencies k and -k carry the same information.
+F is the orthonormal 2-D DFT, M a 0/1 sampling mask. The closed form is appendix A.3's,
+after Zhu et al., https://arxiv.org/abs/2305.08995, made exact for real images, where
+frequencies k and -k carry the same information.
 
 Shapes: masks [h, w]; images [h, w] (real) or [h, w, 2] (complex); k-space [h, w]
 complex64 in `numpy.fft` order.

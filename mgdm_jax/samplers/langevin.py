@@ -1,7 +1,7 @@
 """Posterior sampling by annealed Langevin dynamics.
 
 Jalal et al., "Robust Compressed Sensing MRI with Deep Generative Priors", 2021,
-https://arxiv.org/abs/2108.01368, eq. 6, on the VE levels of a VP prior.
+https://arxiv.org/abs/2108.01368, on the VE levels of a VP prior.
 """
 
 import jax
