@@ -170,6 +170,8 @@ def test_ctrl_c_is_one_line(tmp_path, rng):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell that starts the tests in the background lets them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     started.stderr.read(1)  # of the bar: workers are starting
     time.sleep(0.3)

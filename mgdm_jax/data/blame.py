@@ -36,7 +36,7 @@ def _unreadable(path: Path, error: Exception) -> ValueError:
             f"{os.fspath(path)}: it may not be read; change its permissions, or give a "
             "copy."
         )
-    if os.path.isdir(path):
+    if isinstance(error, IsADirectoryError):
         inside = sorted(name for name in os.listdir(path) if name.endswith(".h5"))
         one = f", {inside[0]} say" if inside else ""
         return ValueError(f"{os.fspath(path)}: a folder; give one of its files{one}.")
