@@ -139,6 +139,7 @@ MRI_COMPLEX = {
         "dps_fresh": (3.56, 0.0, 0.0, 0.8),
         "mcg_fresh": (5.33, 0.0, 0.0, 1.0),
         "csgm_langevin": (0.6, 0.0, 0.0, 0.0),
+        "score_med": (0.8, 1.0, 0.0, 0.0),
     },
     "8": {
         "mgdm": (3.0, 0.00111, 0.0, 1.0),
@@ -177,8 +178,8 @@ MRI_COMPLEX = {
 brain_complex_held_back: `python -m experiments.tune --config configs/mri_fastmri.py
 --subject itk_mprage`, at 8x with `--config.task.acceleration=8` and, noisy,
 `--config.task.noise_std=0.02`: 2 % of the image's maximum in either part of k-space; λ
-has the noise's share added. 1,000 steps for `score_mri` and `dps_1000`, the latter on
-one inner slice, 333 on one for `csgm_langevin`."""
+has the noise's share added. 1,000 steps for `score_mri` and, on one inner slice,
+`score_med` and `dps_1000`, 333 on one for `csgm_langevin`."""
 
 CT = {
     "23": {
@@ -205,6 +206,7 @@ CT = {
         "csgm_langevin": (0.6, 0.0, 0.0, 0.0),
         "pigdm_fresh": (1.33, 0.0, 0.0, 0.5),
         "mcg_fresh": (12.0, 0.0, 0.0, 1.0),
+        "score_mri": (0.9, 1.0, 0.0, 0.0),
     },
     "10": {
         "mgdm": (0.75, 3.33e-5, 0.3, 1.0),
@@ -258,13 +260,14 @@ CT = {
         "dps_fresh": (2.67, 0.0, 0.0, 0.2),
     },
 }
-"""Four inner slices of lung1, 100 steps (1,000 for `score_med` and `dps_1000`, 333 on
-one slice for `csgm_langevin`), chest_ct_held_back: `python -m experiments.tune --config
-configs/ct_lidc.py --subject lung1`, with `--config.task.n_views=10` at 10 views and,
-noisy, `--config.task.noise_std=0.01`: about 1 % of a sinogram's maximum; λ has the
-noise's share added. With FBP for a pseudo-inverse in DDNM's residual form (`ddnm_fbp`)
-every η diverges. MGDM's ζ at 23 views is a stride below the best, 16, as all slices
-diverge at 24; noisy it is one below 1 for the like reason."""
+"""Four inner slices of lung1, 100 steps (1,000 for `score_med`, `dps_1000` and, on one
+slice, `score_mri`, 333 on one for `csgm_langevin`), chest_ct_held_back: `python -m
+experiments.tune --config configs/ct_lidc.py --subject lung1`, at 10 views with
+`--config.task.n_views=10` and, noisy, `--config.task.noise_std=0.01`: about 1 % of a
+sinogram's maximum; λ has the noise's share added. With FBP for a pseudo-inverse in
+DDNM's residual form (`ddnm_fbp`) every η diverges. MGDM's ζ at 23 views is a stride
+below the best, 16, as all slices diverge at 24; noisy it is one below 1 for the like
+reason."""
 
 MASKS = {"mri_real": "equispaced", "mri_complex": "gaussian1d"}
 """Values of `config.task.kind` -> the mask that its numbers were chosen under."""
