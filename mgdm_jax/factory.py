@@ -1,6 +1,5 @@
 """From a configuration to objects; `methods` holds the names of the methods."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,7 +8,7 @@ import jax
 import numpy as np
 
 from mgdm_jax import denoisers, methods, priors, scans, schedules, simulate
-from mgdm_jax.data import prepared, wanted
+from mgdm_jax.data import prepared
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.networks import unet
@@ -243,10 +242,8 @@ def load_measurements(config: Config, image_shape: tuple[int, ...]) -> Measureme
             "HDF5 file of measurements, or of images by `python -m mgdm_jax.prepare`."
         )
     check_kind(config.task, image_shape)
-    if not config.data.path:
+    if not config.data.path or prepared.is_prepared(config.data.path):
         return simulate.simulate(config, image_shape)
-    if prepared.is_prepared(config.data.path):
-        return _counted(simulate.simulate(config, image_shape), config.data)
     if config.task.kind in PHOTOGRAPHIC:
         raise ValueError(
             f"task.kind={config.task.kind} is simulated from images; measurements in "
@@ -263,16 +260,6 @@ def load_measurements(config: Config, image_shape: tuple[int, ...]) -> Measureme
             "sinograms of yours."
         )
     return scans.read(config, image_shape)
-
-
-def _counted(measured: Measurements, data: Config) -> Measurements:
-    """Return measurements that say of how many slices they are, where not of all."""
-    subject = wanted.subject(data.path, data.subject)
-    total = len(prepared.indices(data.path, data.split, subject))
-    if len(measured) == total:
-        return measured
-    source = f"{measured.facts['data']} ({len(measured)} of {total} slices)"
-    return dataclasses.replace(measured, facts=measured.facts | {"data": source})
 
 
 def check_kind(task: Config, image_shape: tuple[int, ...]) -> None:

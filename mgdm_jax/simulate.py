@@ -93,11 +93,14 @@ def _given(config: Config, image_shape: tuple[int, ...]) -> _Given:
             wanted.check_modality(data.path, ct=config.task.kind == "ct")
         subject = wanted.subject(data.path, data.subject)
         chosen = prepared.spread(data.path, data.split, data.n_images, subject)
+        source = "/".join(filter(None, (f"{data.path}: {data.split}", subject)))
+        n = len(chosen.images)
+        n_all = len(prepared.indices(data.path, data.split, subject))
         given = _Given(
             plain_slices.to_channels(data.path, chosen.images, channels),
             scale=chosen.scale,
             pixel_mm=chosen.pixel_mm,
-            source="/".join(filter(None, (f"{data.path}: {data.split}", subject))),
+            source=source if n == n_all else f"{source} ({n} of {n_all} slices)",
             has_phase=np.iscomplexobj(chosen.images),
             whose=chosen.whose,
         )

@@ -1,5 +1,6 @@
 """The README's Python and its commands run, and are as short as it says."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -15,6 +16,7 @@ from safetensors.numpy import save_file
 from test_convert import checkpoint, reduced
 
 from mgdm_jax import methods, priors
+from mgdm_jax.sweeping import tables
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -103,3 +105,24 @@ def test_my_checkpoint(tmp_path):
     run("convert", words, tmp_path)
     spec, _ = priors.load(tmp_path / "runs" / "theirs" / "prior.safetensors")
     assert spec.image_shape == (320, 320, 2)
+
+
+def test_the_sweep_and_a_run_on_its_best(tmp_path):
+    (words,) = commands("sweep")
+    words[words.index("configs/mri_brats.py")] = f"{ROOT}/configs/mri_brats.py:smoke"
+    words += [
+        f"--config.prior.path={tiny.write_prior(tmp_path)}",
+        "--config.task.acceleration=8",
+    ]
+    words += ["--config.sampler.n_steps=2", "--config.method=mgdm_no_r"]
+    done = command_server.run("sweep", *words, cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "candidate/s" in done.err or "s/candidate" in done.err
+    table = tmp_path / "runs" / "sweep" / "sweep.csv"
+    best = tables.best(tables.read(table), "psnr")
+    words = ["--config=runs/sweep/best.py", "--workdir=run"]
+    done = command_server.run("run", *words, cwd=tmp_path)
+    assert done.code == 0, done.err
+    facts = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert facts["psnr_mean"] == pytest.approx(best.psnr_mean, rel=1e-4)
+    assert facts["nfe"] == best.nfe and facts["nominal_acceleration"] > 6

@@ -2,17 +2,14 @@
 
 import concurrent.futures
 import errno
-import json
 import sys
 
-import command_server
 import jax
 import numpy as np
 import pytest
 import tiny
 from matplotlib import figure
 from test_configs import ROOT, load
-from test_readme import commands as commands_of_readme
 
 from mgdm_jax import factory, priors, reconstruction, run, sweep
 from mgdm_jax.storage import locks
@@ -230,24 +227,6 @@ def test_a_scan_without_a_reference_is_refused(config, tmp_path, monkeypatch):
     monkeypatch.setattr(factory, "build", lambda _: made._replace(measurements=bare))
     with pytest.raises(ValueError, match="no reference to compare with"):
         setup.make(config, tmp_path / "out")
-
-
-def test_the_readme_s_command_and_run_on_its_best(prior, tmp_path):
-    (words,) = commands_of_readme("sweep")
-    words[words.index("configs/mri_brats.py")] = f"{ROOT}/mri_brats.py:smoke"
-    words += [f"--config.prior.path={prior}", "--config.task.acceleration=8"]
-    words += ["--config.sampler.n_steps=2", "--config.method=mgdm_no_r"]
-    done = command_server.run("sweep", *words, cwd=tmp_path)
-    assert done.code == 0, done.err
-    assert "candidate/s" in done.err or "s/candidate" in done.err
-    table = tmp_path / "runs" / "sweep" / "sweep.csv"
-    best = tables.best(tables.read(table), "psnr")
-    words = ["--config=runs/sweep/best.py", "--workdir=run"]
-    done = command_server.run("run", *words, cwd=tmp_path)
-    assert done.code == 0, done.err
-    facts = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    assert facts["psnr_mean"] == pytest.approx(best.psnr_mean, rel=1e-4)
-    assert facts["nfe"] == best.nfe and facts["nominal_acceleration"] > 6
 
 
 @pytest.fixture
