@@ -165,14 +165,16 @@ def test_ctrl_c_is_one_line(tmp_path, rng):
     """It reaches all processes of a terminal; the workers leave it to the first."""
     write_chests(tmp_path / "in", rng, n=12)
     words = ("lidc", f"--in={tmp_path / 'in'}", f"--out={tmp_path / 'o.h5'}")
+    # A shell that starts the tests in the background lets them ignore it, and what is
+    # ignored here is ignored there. (`preexec_fn` would fork, of which JAX warns.)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     started = subprocess.Popen(
         [sys.executable, "-m", "mgdm_jax.prepare", *words, "--workers=2"],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # A shell that starts the tests in the background lets them ignore it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    signal.signal(signal.SIGINT, before)
     started.stderr.read(1)  # of the bar: workers are starting
     time.sleep(0.3)
     os.killpg(started.pid, signal.SIGINT)
