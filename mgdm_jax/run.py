@@ -40,7 +40,7 @@ from mgdm_jax import (
     reconstruction,
     results,
 )
-from mgdm_jax.commands import console, launch, packaged, ranges, workdirs
+from mgdm_jax.commands import console, fields, launch, packaged, ranges, workdirs
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.running import batch_sizes, parts, resumable
@@ -200,7 +200,7 @@ def cli() -> None:
     def start(words: list[str]) -> None:
         del words
         workdirs.check_path(workdir.value)
-        launch.check_kind(config.value, defaults.reconstruction(), "train")
+        fields.check(config.value, defaults.reconstruction(), "train")
         sampler, data = config.value.sampler, config.value.data
         n_examples = data.n_images * sampler.n_samples
         launch.use_cores(min(sampler.batch_size or n_examples, n_examples))

@@ -22,7 +22,7 @@ from ml_collections import config_flags
 from tqdm import tqdm
 
 from mgdm_jax import defaults, metrics, sweeps
-from mgdm_jax.commands import launch, workdirs
+from mgdm_jax.commands import fields, launch, workdirs
 from mgdm_jax.defaults import Config
 from mgdm_jax.storage import aside, locks
 from mgdm_jax.sweeping import bayesian, figures, files, setup, tables
@@ -181,7 +181,7 @@ def cli() -> None:
     def start(words: list[str]) -> None:
         del words
         workdirs.check_path(workdir.value)
-        launch.check_kind(config.value, defaults.reconstruction(), "train")
+        fields.check(config.value, defaults.reconstruction(), "train")
         sampler, data = config.value.sampler, config.value.data
         n_images = max(1, min(sampler.batch_size, data.n_images))
         launch.use_cores(config.value.sweep.batch_size * n_images)

@@ -31,7 +31,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from mgdm_jax import defaults, devices, fingerprints, priors, processes
-from mgdm_jax.commands import console, launch, packaged, ranges, workdirs
+from mgdm_jax.commands import console, fields, launch, packaged, ranges, workdirs
 from mgdm_jax.data import pipelines
 from mgdm_jax.defaults import Config
 from mgdm_jax.networks import unet
@@ -269,7 +269,8 @@ def cli() -> None:
     def main(words: list[str]) -> None:
         del words
         workdirs.check_path(workdir.value)
-        launch.check_kind(config.value, defaults.prior_training(), "run")
+        least, most = defaults.prior_training(), defaults.supervised_training()
+        fields.check(config.value, least, "run", most)
         # orbax reports every save in a dozen lines.
         logging.getLogger("absl").setLevel(logging.WARNING)
         folder = Path(workdir.value or f"runs/priors/{config.value.name}")

@@ -44,6 +44,17 @@ def get_config():
     return config
 """
 
+MISSPELT = """
+from mgdm_jax import defaults
+
+
+def get_config():
+    config = defaults.reconstruction()
+    config.guidance.zetta = 1.0
+    config.samples = 3
+    return config
+"""
+
 ROWS = {
     "a configuration of few sections": (
         written("mine.py", BARE),
@@ -54,6 +65,26 @@ ROWS = {
         written("mine.py", LACKING),
         ("run", "--config=mine.py"),
         "the configuration lacks data.n_images, sampler.eta; begin get_config() with",
+    ),
+    "a misspelt field": (
+        written("mine.py", MISSPELT),
+        ("run", "--config=mine.py"),
+        "nothing reads: guidance.zetta (did you mean guidance.zeta?), samples (did you",
+    ),
+    "a misspelt field for a sweep": (
+        written("mine.py", MISSPELT.replace("zetta", "xyz")),
+        ("sweep", "--config=mine.py"),
+        "sets what nothing reads: guidance.xyz, samples (did you mean sampler?); ",
+    ),
+    "a misspelt field for a training": (
+        written(
+            "mine.py",
+            MISSPELT.replace("reconstruction", "prior_training").replace(
+                "config.guidance.zetta", "config.train.n_step"
+            ),
+        ),
+        ("train", "--config=mine.py"),
+        "nothing reads: samples, train.n_step (did you mean train.n_steps?); correct",
     ),
     "a configuration of few sections for a sweep": (
         written("mine.py", BARE),

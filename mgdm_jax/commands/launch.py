@@ -32,17 +32,6 @@ _OF_GET_CONFIG = {
 }
 """What Python says of that function -> what is said instead."""
 
-_BEGINNING = (
-    "begin get_config() with defaults.reconstruction() of mgdm_jax (of `train`: "
-    "defaults.prior_training()), and change what differs."
-)
-
-_GROUPS = {"run": "sampler", "train": "train"}
-"""Command -> the group of fields that no configuration of the other has."""
-
-_FREE = ("tuned", "network")
-"""Groups of fields of which a configuration may lack some."""
-
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
@@ -200,45 +189,6 @@ def _with_files(words: Sequence[str]) -> list[str]:
         elif i + 1 < len(words):
             words[i + 1] = packaged.resolve(words[i + 1])
     return words
-
-
-def check_kind(config: Any, whole: Any, other: str) -> None:
-    """Refuse a configuration of another command, or one that lacks fields.
-
-    Args:
-      config: what `get_config` returned.
-      whole: one with all the fields that the command reads.
-      other: the command that has a group of its own, `train` of `train`.
-
-    Raises:
-      ValueError: naming the other command, or what is missing.
-    """
-    # One that could not be loaded raises why as soon as anything is asked of it.
-    if not hasattr(config, "to_dict"):
-        kind = type(config).__name__
-        raise ValueError(
-            f"get_config() must return a ConfigDict, got a {kind}; {_BEGINNING}"
-        )
-    group = _GROUPS[other]
-    if group in config and group not in whole:
-        raise ValueError(f"this configuration is for `mgdm-jax {other}`.")
-    lacking, names = [], set(_names(config))
-    for name in _names(whole):
-        if name not in names and name.partition(".")[0] not in lacking:
-            lacking.append(name)
-    if lacking:
-        more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
-        raise ValueError(
-            f"the configuration lacks {', '.join(lacking[:5])}{more}; {_BEGINNING}"
-        )
-
-
-def _names(config: Any) -> Iterator[str]:
-    """Yield the groups of a configuration and, as `group.field`, what is in them."""
-    for name in config:
-        yield name
-        if name not in _FREE and hasattr(config[name], "to_dict"):
-            yield from (f"{name}.{field}" for field in config[name])
 
 
 def _complain(error: Exception) -> None:
