@@ -47,6 +47,7 @@ FENCES = {
     "ismrmrd": ("data/ismrmrd_files.py",),
     "sigpy": ("data/espirit.py",),
     "optax": ("training/steps.py", "samplers/red_diff.py"),
+    "threadpoolctl": ("operators/spectrum.py",),
     "scipy": ("data/", "metrics.py", "operators/"),
 }
 

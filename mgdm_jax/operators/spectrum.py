@@ -17,12 +17,14 @@ import pathlib
 import tempfile
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 import scipy.sparse
+from threadpoolctl import threadpool_limits
 
 from mgdm_jax.types import Array, SpectralGain
 
@@ -98,10 +100,18 @@ def row_eigh(columns: np.ndarray, sensitivities: np.ndarray) -> Eigen:
     w = sensitivities.shape[-1]
     kernel = np.fft.ifft(np.asarray(columns, np.float64))
     lag = (np.arange(w)[:, None] - np.arange(w)[None]) % columns.size
-    maps = np.asarray(sensitivities, np.complex128).transpose(1, 2, 0)
-    coupling = maps.conj() @ maps.transpose(0, 2, 1)
-    values, vectors = np.linalg.eigh(kernel[lag] * coupling)
-    return Eigen(_clean(values), vectors.astype(np.complex64))
+    toeplitz = kernel[lag]
+
+    def diagonalise(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        maps = maps.astype(np.complex128)
+        values, vectors = np.linalg.eigh(toeplitz * (maps.conj().T @ maps))
+        return _clean(values), vectors.astype(np.complex64)
+
+    # A row is too small for LAPACK's threads to gain: each takes one, rows share them.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor() as pool:
+        rows = list(pool.map(diagonalise, np.moveaxis(sensitivities, 1, 0)))
+    values, vectors = zip(*rows, strict=True)
+    return Eigen(np.stack(values), np.stack(vectors))
 
 
 def dual_eigh(
