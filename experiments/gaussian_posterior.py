@@ -129,7 +129,7 @@ def chosen(given: Setting, method: str, run: RunFn) -> Guidance:
     keys = jax.random.split(jax.random.key(1), (_N_TRUTHS.value, 1))
     zeta, lam, _, eta = tuned.STARTING[method]
     lam = 0.0 if method in methods.ABLATIONS else lam  # λ follows the noise
-    searched = methods.GRADIENTS.get(method, 0) > 0
+    searched = methods.FACTS[method].gradients > 0
     tried = [
         Guidance.of(zeta=value, lam=lam, rho=0.0, eta=eta)
         for value in (ZETAS if searched else (zeta,))

@@ -15,7 +15,7 @@ def reconstruction() -> Config:
     """Return the fields of `mgdm_jax.run`."""
     config: Config = ConfigDict()
     config.name = ""
-    config.method = "mgdm"  # see methods.METHODS
+    config.method = "mgdm"  # see methods.FACTS
 
     config.task = ConfigDict()
     config.task.kind = "mri_real"  # mri_real, mri_complex, ct; inpainting,
@@ -66,7 +66,7 @@ def _measured_data() -> Config:
 def _sampler() -> Config:
     """Return the reverse process: times, noise, seed, batch."""
     sampler: Config = ConfigDict()
-    sampler.n_steps = 100  # times visited, see methods.EVALUATIONS
+    sampler.n_steps = 100  # times visited, see methods.FACTS
     sampler.start = 1.0  # share of T to start at; below 1 from the baseline image
     sampler.travel_length = 1  # levels of a way back to more noise, and
     sampler.travel_repeat = 1  # times each stretch is walked: 1 for no time travel

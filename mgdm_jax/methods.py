@@ -3,8 +3,9 @@
 import copy
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
-from mgdm_jax import schedules, tuned
+from mgdm_jax import schedules
 from mgdm_jax.defaults import Config
 from mgdm_jax.guidance import proximal
 from mgdm_jax.samplers import (
@@ -26,22 +27,51 @@ from mgdm_jax.samplers import (
 )
 from mgdm_jax.types import Array, Guidance, StepFn, StepInfo
 
-METHODS = tuple(tuned.STARTING)
-"""Values of `config.method`."""
 
-EVALUATIONS = {"score_med": 2, "score_mri": 2, "csgm_langevin": 3}
-"""Network evaluations of a step, where not one."""
+class Facts(NamedTuple):
+    """What the rest of the package must know about a method.
 
-GRADIENTS = {
-    "mgdm": 2,
-    "mgdm_no_pr": 1,
-    "mgdm_no_i": 1,
-    "mgdm_no_r": 1,
-    "dps": 1,
-    "mcg": 1,
-    "pigdm": 1,
+    Attributes:
+      uses: those of `zeta`, `lam`, `rho`, `eta` that change its images.
+      gradients: backward products of a step; each costs about a forward.
+      evaluations: of the network, a step.
+      asks_spectrum: whether it ever asks an operator for its spectrum.
+      own_update: whether its update is its own, no `ddim.update`: `sampler.noise` and
+        `sampler.order` have no say.
+    """
+
+    uses: tuple[str, ...]
+    gradients: int = 0
+    evaluations: int = 1
+    asks_spectrum: bool = True
+    own_update: bool = False
+
+
+FACTS = {
+    "mgdm": Facts(("zeta", "lam", "rho", "eta"), gradients=2),
+    "mgdm_no_pr": Facts(("zeta", "eta"), gradients=1, asks_spectrum=False),
+    "mgdm_no_ir": Facts(("lam", "eta")),
+    "mgdm_no_i": Facts(("lam", "rho", "eta"), gradients=1),
+    "mgdm_no_r": Facts(("zeta", "lam", "eta"), gradients=1),
+    "ddim": Facts(("eta",), asks_spectrum=False),
+    "ddnm": Facts(("eta",)),
+    "ddnm_plus": Facts(("eta",), own_update=True),
+    "dps": Facts(("zeta", "eta"), gradients=1, asks_spectrum=False),
+    "ddrm": Facts(("eta",), own_update=True),
+    "dds": Facts(("lam", "eta"), asks_spectrum=False),
+    "diffpir": Facts(("lam", "eta")),
+    "mcg": Facts(("zeta", "eta"), gradients=1),
+    "pigdm": Facts(("zeta", "eta"), gradients=1),
+    "red_diff": Facts(("zeta", "lam"), own_update=True),
+    "score_med": Facts(("zeta", "lam"), evaluations=2, own_update=True),
+    "score_mri": Facts(("zeta", "lam"), evaluations=2, own_update=True),
+    "csgm_langevin": Facts(
+        ("zeta",), evaluations=3, asks_spectrum=False, own_update=True
+    ),
 }
-"""Backward products of a step, where there are any; each costs about a forward."""
+"""Values of `config.method`, and what is known of each."""
+
+METHODS = tuple(FACTS)
 
 ABLATIONS = {
     "mgdm": (True, True),
@@ -51,38 +81,6 @@ ABLATIONS = {
 }
 """Method -> whether it has the inner and the discrepancy gradient."""
 
-USED = {
-    "mgdm": ("zeta", "lam", "rho", "eta"),
-    "mgdm_no_pr": ("zeta", "eta"),
-    "mgdm_no_ir": ("lam", "eta"),
-    "mgdm_no_i": ("lam", "rho", "eta"),
-    "mgdm_no_r": ("zeta", "lam", "eta"),
-    "dps": ("zeta", "eta"),
-    "dds": ("lam", "eta"),
-    "diffpir": ("lam", "eta"),
-    "mcg": ("zeta", "eta"),
-    "pigdm": ("zeta", "eta"),
-    "red_diff": ("zeta", "lam"),
-    "score_med": ("zeta", "lam"),
-    "score_mri": ("zeta", "lam"),
-    "csgm_langevin": ("zeta",),
-}
-"""Method -> the numbers that change its images; `eta` alone where it is not here."""
-
-SPECTRUM_FREE = ("ddim", "dds", "dps", "mgdm_no_pr", "csgm_langevin")
-"""Methods that never ask an operator for its spectrum."""
-
-OWN_UPDATE = (
-    "ddnm_plus",
-    "ddrm",
-    "red_diff",
-    "score_med",
-    "score_mri",
-    "csgm_langevin",
-)
-"""Methods whose update is their own, no `ddim.update`: `sampler.noise` and `order` have
-no say."""
-
 ProcessFn = Callable[..., tuple[Array, StepInfo]]
 """`loop.sample` without its step, or what takes the same arguments by name."""
 
@@ -90,9 +88,22 @@ CG_STEPS = 100
 """Most steps of `guidance.proximal=cg`, enough to converge; DDS has its own."""
 
 
+def facts(config: Config) -> Facts:
+    """Return what is known of `config.method`.
+
+    Raises:
+      ValueError: for an unknown method.
+    """
+    if config.method not in FACTS:
+        raise ValueError(
+            f"method must be one of {', '.join(METHODS)}, got {config.method!r}."
+        )
+    return FACTS[config.method]
+
+
 def used(config: Config) -> tuple[str, ...]:
     """Return those of `zeta`, `lam`, `rho`, `eta` that the method uses for its task."""
-    names, task = USED.get(config.method, ("eta",)), config.task
+    names, task = facts(config).uses, config.task
     if config.method == "diffpir" and not (task.noise_std or task.photons):
         return ("eta",)  # its λ multiplies σ_y²
     return names
@@ -101,12 +112,12 @@ def used(config: Config) -> tuple[str, ...]:
 def nfe(config: Config) -> int:
     """Return the network evaluations of one image, those with a gradient included."""
     starts, _ = schedules.travel_order(config.sampler.n_steps, *travel(config))
-    return EVALUATIONS.get(config.method, 1) * len(starts)
+    return facts(config).evaluations * len(starts)
 
 
 def backward(config: Config) -> int:
     """Return the backward products of one image; not those of `through_inner`."""
-    return GRADIENTS.get(config.method, 0) * nfe(config)
+    return facts(config).gradients * nfe(config)
 
 
 def spared(config: Config, guidance: Guidance) -> Config:
@@ -134,9 +145,8 @@ def travel(config: Config) -> tuple[int, int]:
 
 def wants_spectrum(config: Config) -> bool:
     """Return whether the method leaves its proximal step to the operator's spectrum."""
-    if config.method in SPECTRUM_FREE:
-        return False
-    return config.guidance.proximal in ("auto", "spectral")
+    by_spectrum = config.guidance.proximal in ("auto", "spectral")
+    return facts(config).asks_spectrum and by_spectrum
 
 
 def make_process(config: Config) -> ProcessFn:
@@ -145,12 +155,13 @@ def make_process(config: Config) -> ProcessFn:
     Raises:
       ValueError: for an unknown method, or one that cannot work as configured.
     """
-    if config.sampler.noise and config.method in OWN_UPDATE:
+    own_update = facts(config).own_update
+    if config.sampler.noise and own_update:
         raise ValueError(
             f"{config.method} has a noise of its own; leave sampler.noise unset, got "
             f"{config.sampler.noise!r}."
         )
-    if config.sampler.order > 1 and config.method in OWN_UPDATE:
+    if config.sampler.order > 1 and own_update:
         raise ValueError(
             f"{config.method} has an update of its own; leave sampler.order 1, got "
             f"{config.sampler.order}."
@@ -220,11 +231,10 @@ def _other_step(config: Config) -> StepFn:
                 diffuse=name == "score_med", projection=_proximal(config)
             )
         case "csgm_langevin":
-            return langevin.make_step(n_inner=EVALUATIONS["csgm_langevin"])
-        case _:
-            raise ValueError(
-                f"method must be one of {', '.join(METHODS)}, got {config.method!r}."
-            )
+            return langevin.make_step(n_inner=facts(config).evaluations)
+        case name:
+            facts(config)  # refuses a name that is none
+            raise NotImplementedError(f"make_step has no case for {name!r}.")
 
 
 def _options(

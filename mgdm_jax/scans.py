@@ -45,9 +45,13 @@ def read(config: Config, image_shape: tuple[int, ...]) -> Measurements:
       ValueError: with one line, if file, task and prior do not fit together.
     """
     path, n = config.data.path, config.data.n_images
-    if config.task.kind == "ct":
-        return from_ct(path, hdf5.read_ct(path, n), config, image_shape)
-    return from_mri(path, hdf5.read_mri(path, n), config, image_shape)
+    match config.task.kind:
+        case "ct":
+            return from_ct(path, hdf5.read_ct(path, n), config, image_shape)
+        case "mri_real" | "mri_complex":
+            return from_mri(path, hdf5.read_mri(path, n), config, image_shape)
+        case kind:
+            raise ValueError(f"no file of measurements is read for task.kind={kind!r}.")
 
 
 def from_mri(

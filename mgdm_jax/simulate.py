@@ -179,9 +179,11 @@ def _photographic(task: Config, size: tuple[int, int]) -> tuple[Any, dict]:
         case "super_resolution":
             operator = block_average.block_average(size, task.factor)
             facts = {"factor": task.factor}
-        case _:
+        case "deblurring":
             operator = blur.blur(blur.gaussian_spread(size, task.blur_std))
             facts = {"blur_std": task.blur_std}
+        case kind:
+            raise ValueError(f"nothing simulates task.kind={kind!r}.")
     return operator, {"simulated": task.kind} | facts
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import operator_cases
 from helpers import dense_matrix, flat_real
 
-from mgdm_jax import analytic, schedules
+from mgdm_jax import analytic, defaults, schedules
 from mgdm_jax.guidance import proximal
 from mgdm_jax.samplers import (
     ddim,
@@ -99,6 +99,13 @@ OPERATORS = {
     "multi_coil": lambda: operator_cases.multi_coil((3, 4)),
     "ct": lambda: operator_cases.ct(5, [0.0, 50.0, 110.0]),
 }
+
+
+def config(method):
+    """Return a configuration of a method, all else as it is by default."""
+    made = defaults.reconstruction()
+    made.method = method
+    return made
 
 
 def guidance(zeta=0.3, lam=0.05, rho=0.1, eta=0.7) -> Guidance:

@@ -73,9 +73,9 @@ def _at_first(config: Config, given: dict[str, tuple]) -> Config:
 
 
 def _check_used(name: str, config: Config) -> None:
-    used = methods.used(config)
+    used, uses = methods.used(config), methods.facts(config).uses
     if name not in used:
-        on = " without noise" if name in methods.USED.get(config.method, ()) else ""
+        on = " without noise" if name in uses else ""
         raise ValueError(
             f"sweep.{name} would change nothing: {config.method}{on} uses "
             f"{', '.join(used)}."

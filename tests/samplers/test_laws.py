@@ -158,7 +158,7 @@ def test_the_steps_kept_are_spread_and_hold_both_ends(n_steps):
 
 @pytest.mark.parametrize(
     "name",
-    [m for m in methods.METHODS if m not in methods.EVALUATIONS],
+    [m for m, facts in methods.FACTS.items() if facts.evaluations == 1],
 )
 def test_one_forward_and_its_backward_products(name, key):
     """The denoiser is traced once a step; its pullback serves both gradients."""
@@ -181,10 +181,12 @@ def test_one_forward_and_its_backward_products(name, key):
 
     args = (name, prior, problem, cases.guidance(), 4)
     jax.make_jaxpr(lambda k: cases.run(k, *args, denoise=denoise))(key)
-    assert (len(forward), len(backward)) == (1, methods.GRADIENTS.get(name, 0))
+    assert (len(forward), len(backward)) == (1, methods.FACTS[name].gradients)
 
 
-@pytest.mark.parametrize("name", methods.EVALUATIONS)
+@pytest.mark.parametrize(
+    "name", [m for m, facts in methods.FACTS.items() if facts.evaluations > 1]
+)
 def test_network_evaluations_are_those_told_of(name, key):
     """Estimates that are kept cost none; what nobody uses is not evaluated."""
     prior, problem, _ = cases.gaussian_case("real")

@@ -1,0 +1,116 @@
+"""What `methods.FACTS` says of a method is so."""
+
+import jax
+import jax.numpy as jnp
+import method_cases as cases
+import pytest
+
+from mgdm_jax import analytic, hyperparameters, methods, tuned
+
+OWN_UPDATE = [name for name, facts in methods.FACTS.items() if facts.own_update]
+
+
+def test_a_method_without_a_case_says_so(monkeypatch):
+    monkeypatch.setitem(methods.FACTS, "mine", methods.Facts(("eta",)))
+    with pytest.raises(NotImplementedError, match="no case for 'mine'"):
+        methods.make_step(cases.config("mine"))
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.1])
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_a_method_uses_the_numbers_that_it_is_said_to(method, sigma, key):
+    made = cases.config(method)
+    made.task.noise_std = sigma
+    prior, problem, _ = cases.noisy_case("complex", sigma)
+    numbers = cases.guidance(lam=0.5)
+
+    def image(**changes):
+        return cases.sample(key, method, prior, problem, numbers._replace(**changes))[0]
+
+    moved = {
+        name: float(jnp.abs(image(**{name: 0.5 * value}) - image()).max())
+        for name, value in numbers._asdict().items()
+    }
+    assert tuple(n for n, move in moved.items() if move > 1e-4) == methods.used(made)
+    assert all(move == 0 for n, move in moved.items() if n not in methods.used(made))
+
+
+@pytest.mark.parametrize("method", OWN_UPDATE)
+def test_a_noise_that_would_be_ignored_is_refused(method):
+    made = cases.config(method)
+    methods.make_process(made)
+    made.sampler.noise = "ddim"
+    with pytest.raises(ValueError, match="noise of its own"):
+        methods.make_process(made)
+
+
+@pytest.mark.parametrize("method", OWN_UPDATE)
+def test_an_order_that_would_be_ignored_is_refused(method):
+    made = cases.config(method)
+    made.sampler.order = 2
+    with pytest.raises(ValueError, match="update of its own"):
+        methods.make_process(made)
+
+
+def test_network_evaluations_of_methods_with_several_a_step():
+    made = cases.config("score_med")
+    made.sampler.n_steps = 10
+    assert methods.nfe(made) == 20
+    made.method = "mgdm"
+    assert methods.nfe(made) == 10
+
+
+def sampled(key, made, prior, problem, n_steps=2):
+    """Return image and diagnostics, with the numbers it resolves to."""
+    made.sampler.n_steps = n_steps
+    return methods.make_process(made)(
+        key=key,
+        denoise=analytic.gaussian_denoiser,
+        params=prior,
+        grid=cases.grid(n_steps),
+        problem=problem,
+        guidance=hyperparameters.resolve(made),
+        noise_scale=1.0,
+        centre=0.0,
+    )
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_every_method_samples_as_configured(method, key):
+    """On CT; MRI is in the tests of each."""
+    prior, problem, _ = cases.gaussian_case("ct")
+    image, info = sampled(key, cases.config(method), prior, problem)
+    assert image.shape == problem.operator.image_shape
+    assert info.finite.all()
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_a_method_asks_for_a_spectrum_as_it_is_said_to(method, key, monkeypatch):
+    """Else a spectrum is computed that nobody asks for, minutes for a large scan."""
+    prior, problem, _ = cases.gaussian_case("complex")
+    asked, kind = [], type(problem.operator)
+    usual = kind.spectral_filter
+
+    def asking(self, gain, residual):
+        asked.append(1)
+        return usual(self, gain, residual)
+
+    monkeypatch.setattr(kind, "spectral_filter", asking)
+    made = cases.config(method)
+    jax.eval_shape(lambda k: sampled(k, made, prior, problem), key)
+    assert bool(asked) == methods.FACTS[method].asks_spectrum
+
+
+@pytest.mark.parametrize("method", [m for m in methods.METHODS if m not in OWN_UPDATE])
+def test_the_noise_of_an_update_that_is_not_its_own_is_heard(method, key):
+    prior, problem, _ = cases.gaussian_case("complex")
+    images = []
+    for noise in ("ddim", "ddnm"):
+        made = cases.config(method)
+        made.sampler.noise, made.guidance.zeta = noise, 0.1
+        images.append(sampled(key, made, prior, problem, n_steps=4)[0])
+    assert jnp.abs(images[0] - images[1]).max() > 1e-3
+
+
+def test_every_method_has_numbers_to_start_from():
+    assert set(tuned.STARTING) == set(methods.METHODS)
