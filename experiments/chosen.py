@@ -1,4 +1,4 @@
-"""Write into mgdm_jax/tuned.py what the searches in experiments/tuning chose.
+"""Write into mgdm_jax/tuned/ what the searches in experiments/tuning chose.
 
 Numbers that agree to two digits stay as they are, so that nothing that
 was computed with them is stale.
@@ -56,7 +56,7 @@ def choices(folder: Path) -> Iterator[Choice]:
 
 
 def written(text: str, choice: Choice) -> str:
-    """Return the module's text with one choice in it.
+    """Return the text of its table's module with one choice in it.
 
     Raises:
       ValueError: if the level is not there to be written to.
@@ -84,13 +84,11 @@ def printed(value: float) -> str:
 def main(argv: list[str]) -> None:
     """Write what is new, and print it."""
     del argv
-    path = Path(tuned.__file__)
-    text = path.read_text()
     for choice in choices(FOLDER):
         if not choice.is_known():
-            text = written(text, choice)
+            path = Path(tuned.__file__).with_name(f"{choice.table.lower()}.py")
+            aside.write_text(path, written(path.read_text(), choice))
             print(*choice, flush=True)
-    aside.write_text(path, text)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from pathlib import Path
 import jax
 
 from mgdm_jax import priors
-from mgdm_jax.defaults import prior_training
 from mgdm_jax.networks import unet
+from mgdm_jax.training.defaults import prior_training
 
 
 def write(folder: Path, image_size: int = 120) -> Path:

@@ -30,7 +30,7 @@ import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from mgdm_jax import defaults, devices, fingerprints, priors, processes
+from mgdm_jax import devices, fingerprints, priors, processes
 from mgdm_jax.commands import console, fields, launch, packaged, ranges, workdirs
 from mgdm_jax.data import pipelines
 from mgdm_jax.defaults import Config
@@ -38,6 +38,7 @@ from mgdm_jax.networks import unet
 from mgdm_jax.training import (
     checkpoints,
     continuing,
+    defaults,
     log,
     objectives,
     sources,
@@ -83,7 +84,7 @@ def build(
     """Make network, optimiser, state and compiled functions from a config.
 
     Args:
-      config: see `defaults.prior_training`.
+      config: see `training.defaults`.
       on: devices to train on; by default all, of all processes. Each holds the whole
         state.
       begun: facts of a training that is to go on from a checkpoint; its donor has then
@@ -147,7 +148,7 @@ def train(
     writes but for its checkpoints.
 
     Args:
-      config: see `defaults.prior_training`.
+      config: see `training.defaults`.
       workdir: where to write, and to resume from.
       to: is told the progress.
 

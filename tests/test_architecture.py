@@ -20,7 +20,13 @@ FENCES = {
     "orbax": ("training/checkpoints.py",),
     "grain": ("data/", "training/checkpoints.py"),
     "h5py": ("data/",),
-    "ml_collections": ("defaults.py", "run.py", "sweep.py", "train.py"),
+    "ml_collections": (
+        "defaults.py",
+        "training/defaults.py",
+        "run.py",
+        "sweep.py",
+        "train.py",
+    ),
     "absl": (
         "commands/console.py",
         "commands/help_pages.py",
@@ -57,6 +63,7 @@ LAYERS = {
     "operators": {"types", "operators"},
     "guidance": {"types", "operators", "guidance"},
     "evenly": set(),
+    "tuned": {"tuned"},
     "samplers": {"types", "operators", "guidance", "samplers", "evenly"},
     "networks": {"types", "networks"},
     "schedules": {"types"},

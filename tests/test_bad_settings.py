@@ -79,9 +79,9 @@ ROWS = {
     "a misspelt field for a training": (
         written(
             "mine.py",
-            MISSPELT.replace("reconstruction", "prior_training").replace(
-                "config.guidance.zetta", "config.train.n_step"
-            ),
+            MISSPELT.replace("mgdm_jax import", "mgdm_jax.training import")
+            .replace("reconstruction", "prior_training")
+            .replace("config.guidance.zetta", "config.train.n_step"),
         ),
         ("train", "--config=mine.py"),
         "nothing reads: samples, train.n_step (did you mean train.n_steps?); correct",

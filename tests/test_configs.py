@@ -21,6 +21,7 @@ from mgdm_jax import (
     tuned,
 )
 from mgdm_jax.networks import unet
+from mgdm_jax.training.defaults import prior_training, supervised_training
 from mgdm_jax.types import Guidance, Problem
 
 ROOT = Path(__file__).parents[1] / "configs"
@@ -176,8 +177,8 @@ def test_paper_scale_builds(path):
 
 
 DEFAULTS = {
-    "priors": defaults.prior_training,
-    "supervised": defaults.supervised_training,
+    "priors": prior_training,
+    "supervised": supervised_training,
 }
 PAPER = {"brats": (240, 240), "fastmri": (320, 320, 2), "lidc": (320, 320)}
 """Name of a training at the paper's scale -> shape of its images."""

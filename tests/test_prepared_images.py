@@ -13,6 +13,7 @@ from mgdm_jax.data import prepared
 from mgdm_jax.operators import projection
 from mgdm_jax.report import finished
 from mgdm_jax.training import sources
+from mgdm_jax.training.defaults import prior_training, shorten
 
 
 def prepared_file(tmp_path, rng, *, is_complex=False, size=16):
@@ -114,7 +115,7 @@ def test_images_of_another_size_are_refused(tmp_path, rng):
 
 
 def test_training_from_prepared_images(tmp_path, rng):
-    config = defaults.shorten(defaults.prior_training())
+    config = shorten(prior_training())
     config.data.path = str(prepared_file(tmp_path, rng, is_complex=True))
     config.data.channels = 2
     config.network.update(tiny.spec(image_size=16, channels=2).network)
@@ -128,7 +129,7 @@ def test_training_from_prepared_images(tmp_path, rng):
 
 
 def test_training_wants_images_of_the_networks_size(tmp_path, rng):
-    config = defaults.shorten(defaults.prior_training())
+    config = shorten(prior_training())
     config.data.path = str(prepared_file(tmp_path, rng))
     with pytest.raises(ValueError, match="16x16, the prior is for 120x120"):
         sources.make_source(config)
@@ -193,7 +194,7 @@ def test_images_of_another_modality_are_refused(tmp_path, rng, units, kind, held
         factory.load_measurements(config, (16, 16))
     config.task.kind = "inpainting"
     factory.load_measurements(config, (16, 16))
-    training = defaults.prior_training()
+    training = prior_training()
     training.data.path = str(path)
     training.data.modality = "chest" if kind == "ct" else "brain"
     with pytest.raises(ValueError, match=f"holds images of {held}"):
@@ -204,7 +205,7 @@ def test_a_training_without_validation_says_so(tmp_path, rng, caplog):
     path = prepared_file(tmp_path, rng)
     with h5py.File(path, "a") as file:
         file["split"][...] = "train"
-    config = defaults.prior_training()
+    config = prior_training()
     config.data.path = str(path)
     assert set(sources.monitored(config)) == {"train"}
     assert "has no slice of split validation" in caplog.text
@@ -212,7 +213,7 @@ def test_a_training_without_validation_says_so(tmp_path, rng, caplog):
 
 @pytest.mark.parametrize(("sizes", "told"), [((5,), True), ((2,), False), ((), False)])
 def test_attention_at_no_level_is_told(caplog, sizes, told):
-    config = defaults.shorten(defaults.prior_training())
+    config = shorten(prior_training())
     config.network.update(tiny.spec(image_size=16).network)
     config.network.attention_resolutions = sizes
     train.build(config)

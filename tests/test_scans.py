@@ -8,7 +8,7 @@ import pytest
 from test_configs import ROOT, load
 from test_reconstruct import kspace_of
 
-from mgdm_jax import factory
+from mgdm_jax import defaults, factory, scans
 from mgdm_jax.operators import coils, radon
 
 SIZE = (9, 12)
@@ -112,3 +112,10 @@ def test_a_scale_is_judged_by_more_than_the_first_slice(kind, tmp_path, rng):
         file.attrs["scale"] = 1e-3
     with pytest.raises(ValueError, match="give the scale of these data"):
         factory.load_measurements(config, (32, 32))
+
+
+def test_a_kind_of_which_no_file_is_read_is_refused(tmp_path):
+    config = defaults.reconstruction()
+    config.task.kind, config.data.path = "deblurring", str(tmp_path / "a.h5")
+    with pytest.raises(ValueError, match="no file of measurements is read for task"):
+        scans.read(config, (16, 16))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from test_configs import ROOT, load
 
-from mgdm_jax import photons, simulate
+from mgdm_jax import defaults, photons, simulate
 
 SIGMA = 0.05
 
@@ -102,3 +102,10 @@ def test_photons_that_mean_nothing_are_refused(name, photons, noise_std):
     size = 160 if name == "ct_lidc" else 120
     with pytest.raises(ValueError, match=r"task\.photons"):
         simulate.simulate(config, (size, size))
+
+
+def test_a_kind_that_nothing_simulates_is_refused():
+    config = defaults.reconstruction()
+    config.task.kind = "motion_blur"
+    with pytest.raises(ValueError, match=r"nothing simulates task\.kind='motion_blur'"):
+        simulate.make_operator(config.task, (16, 16))

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import tiny
 
-from mgdm_jax import defaults, fingerprints, priors, train
+from mgdm_jax import fingerprints, priors, train
 from mgdm_jax.data import pipelines
 from mgdm_jax.training import (
     checkpoints,
     continuing,
+    defaults,
     log,
     sources,
     specs,
@@ -187,7 +188,7 @@ def check_that_fewer_steps_change_nothing(workdir):
 
 
 FEWER_STEPS = """
-from mgdm_jax import defaults
+from mgdm_jax.training import defaults
 
 
 def get_config():

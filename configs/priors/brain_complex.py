@@ -9,7 +9,7 @@ prior (`--config.init=brain_t1`), of which all but the first and the last layer 
 `python -m mgdm_jax.prepare fastmri`.
 """
 
-from mgdm_jax import defaults
+from mgdm_jax.training import defaults
 
 
 def get_config(arg: str = "") -> defaults.Config:

@@ -9,7 +9,7 @@ Stands in for the paper's BraTS prior. One subject is held back; to go on with a
 `python -m mgdm_jax.prepare brats`.
 """
 
-from mgdm_jax import defaults
+from mgdm_jax.training import defaults
 
 
 def get_config(arg: str = "") -> defaults.Config:

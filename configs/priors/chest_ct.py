@@ -10,7 +10,7 @@ with all: `--config.data.subjects=totalsegmentator,lung1 --config.data.held_back
 `python -m mgdm_jax.prepare lidc`.
 """
 
-from mgdm_jax import defaults
+from mgdm_jax.training import defaults
 
 
 def get_config(arg: str = "") -> defaults.Config:

@@ -6,7 +6,7 @@ from whose weights it starts, but trained on pairs of one sampling pattern.
     python -m mgdm_jax.train --config configs/supervised/brain_t1_8x.py
 """
 
-from mgdm_jax import defaults
+from mgdm_jax.training import defaults
 
 
 def get_config(arg: str = "") -> defaults.Config:

@@ -9,7 +9,7 @@ from absl import app, flags
 
 from experiments.benchmarks.timing import each, header, spread
 from mgdm_jax import train
-from mgdm_jax.defaults import prior_training
+from mgdm_jax.training.defaults import prior_training
 
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Alternating rounds.")
 _TINY = flags.DEFINE_bool("tiny", False, "A tiny network: checks that it runs.")

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from mgdm_jax import factory, priors
-from mgdm_jax.defaults import prior_training
 from mgdm_jax.networks import unet
 from mgdm_jax.operators import fourier, masks
 from mgdm_jax.samplers import mgdm
+from mgdm_jax.training.defaults import prior_training
 from mgdm_jax.types import Guidance, Problem
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 _BEGINNING = (
-    "begin get_config() with defaults.reconstruction() of mgdm_jax (of `train`: "
-    "defaults.prior_training()), and change what differs."
+    "begin get_config() with mgdm_jax.defaults.reconstruction() (of `train`: "
+    "mgdm_jax.training.defaults.prior_training()), and change what differs."
 )
 
 _GROUPS = {"run": "sampler", "train": "train"}

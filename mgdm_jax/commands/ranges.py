@@ -53,7 +53,7 @@ RANGES = {
     "train.sample_every": (0, MANY),
     "train.save_every": (1, MANY),
 }
-"""Field of `defaults.reconstruction` or `prior_training` -> its least and greatest."""
+"""Field of `defaults`, or of `training.defaults` -> its least and greatest."""
 
 
 def check(config: Config) -> None:

@@ -49,7 +49,7 @@ def monitored(config: Config) -> dict[str, np.ndarray]:
     Both losses side by side show whether the prior generalises.
 
     Args:
-      config: see `defaults.prior_training`.
+      config: see `defaults.prior_training` beside this.
     """
     data = config.data
     n, channels = data.n_validation, data.channels

@@ -22,7 +22,7 @@ def from_donor(donor: str, config: Config, fresh: Params) -> Params:
 
     Args:
       donor: name or path of a prior.
-      config: see `defaults.prior_training`.
+      config: see `defaults.prior_training` beside this.
       fresh: weights of the network to be trained.
 
     Raises:

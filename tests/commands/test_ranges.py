@@ -5,6 +5,7 @@ from bad_input import CONFIGS, check_refused, run_sample
 
 from mgdm_jax import defaults
 from mgdm_jax.commands import ranges
+from mgdm_jax.training.defaults import prior_training
 
 TRAINING = [
     ("train.n_steps", -1, "train.n_steps must be at least 1"),
@@ -62,7 +63,7 @@ def test_a_run_of_no_sense(field, value, message, tmp_path):
 
 def test_every_range_is_of_a_field():
     """A renamed field would lose its range without a word."""
-    made = (defaults.reconstruction(), defaults.prior_training())
+    made = (defaults.reconstruction(), prior_training())
     for name in ranges.RANGES:
         section, field = name.split(".")
         assert any(section in one and field in one[section] for one in made), name

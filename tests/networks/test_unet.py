@@ -7,8 +7,8 @@ import pytest
 from flax import nnx
 from helpers import normal
 
-from mgdm_jax import defaults
 from mgdm_jax.networks import layers, unet
+from mgdm_jax.training import defaults
 
 
 def test_small_preset_maps_images_to_images():

@@ -3,9 +3,8 @@
 import numpy as np
 from test_prepared_images import prepared_file
 
-from mgdm_jax import defaults
 from mgdm_jax.data import prepared
-from mgdm_jax.training import sources
+from mgdm_jax.training import defaults, sources
 
 
 def test_the_split_that_is_followed_is_named(tmp_path, rng):

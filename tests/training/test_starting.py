@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tiny
 
-from mgdm_jax import defaults, priors
+from mgdm_jax import priors
 from mgdm_jax.networks import unet
-from mgdm_jax.training import starting
+from mgdm_jax.training import defaults, starting
 
 
 def config_of(**network):
