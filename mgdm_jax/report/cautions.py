@@ -10,6 +10,18 @@ LOWEST, HIGHEST = -0.5, 1.5
 """Beyond these, in operator units, no image of a prior's kind comes but by metal."""
 
 
+_SAMPLER = (
+    "They were simulated by the operator that reconstructs: it is the sampler. Give it "
+    "more steps, if there were few, or numbers chosen for this task."
+)
+
+_MODEL = (
+    "Check that mask and k-space are in one order (DC in the middle or in the corner), "
+    "the coil sensitivities, geometry and angles, and that the prior is of such "
+    "images, real or complex; more steps, if there were few."
+)
+
+
 def all_of(facts: Mapping[str, Any], diverged: Sequence[int]) -> list[str]:
     """Return a sentence or two for each thing to keep in mind.
 
@@ -98,16 +110,19 @@ def unexplained(facts: Mapping[str, Any]) -> list[str]:
     if facts.get("method") == "ddim" or residual <= max(RESIDUAL, 2 * expected):
         return []
     by_noise = f", by noise {expected:.2g} were to be expected" if expected else ""
+    advice = _SAMPLER if _is_simulated(str(facts.get("simulated", ""))) else _MODEL
     return [
         f"The data residual is {residual:.2g}{by_noise}: the images contradict their "
-        "measurements. Check that mask and k-space are in one order (DC in the middle "
-        "or in the corner), the coil sensitivities, geometry and angles, and that the "
-        "prior is of such images, real or complex; more steps, if there were few."
+        f"measurements. {advice}"
     ]
 
 
+def _is_simulated(what: str) -> bool:
+    return bool(what) and not what.startswith("nothing")
+
+
 def _simulated(what: str) -> list[str]:
-    if not what or what.startswith("nothing"):
+    if not _is_simulated(what):
         return []
     found = [
         f"Simulated: {what}. The model of the measurement is exact here, which of a "

@@ -52,6 +52,19 @@ def test_images_that_contradict_their_measurements(residual, expected, method, t
     assert all(("by noise 0.1" in text) == bool(expected) for text in found)
 
 
+@pytest.mark.parametrize(
+    ("simulated", "advice"),
+    [
+        ("nothing known of", "mask and k-space are in one order"),
+        ("sinogram from reconstructed CT slices", "it more steps"),
+        ("deblurring", "it more steps"),
+    ],
+)
+def test_what_was_simulated_is_not_to_be_checked_for_its_order(simulated, advice):
+    (text,) = cautions.unexplained({"data_residual_mean": 0.8, "simulated": simulated})
+    assert advice in text and ("coil" in text) == simulated.startswith("nothing")
+
+
 def test_doubts_about_measurements_are_told_with_the_results():
     facts = {"doubts": ["its mask is odd."], "n_diverged": 0}
     assert cautions.all_of(facts, []) == ["Its mask is odd."]
