@@ -8,6 +8,7 @@ image and draw nothing, so they are no `config.method`. Needs
 `pip install -e .[classical]`.
 """
 
+import copy
 import functools
 from typing import Any
 
@@ -102,9 +103,10 @@ def reconstruct(config: Config, weight: float) -> tuple[np.ndarray, np.ndarray]:
     Images are zero where nothing is measured, as those of `mgdm_jax.run`.
     """
     shape = factory.load_prior(config.prior.path).image_shape
+    solve, config = METHODS[config.method], copy.deepcopy(config)
+    config.method = "ddim"  # asks for no spectrum
     measured = factory.load_measurements(config, shape)
     assert measured.reference is not None
-    solve = METHODS[config.method]
     images = []
     for i in range(len(measured)):
         operator = measured.prepare(

@@ -1,5 +1,7 @@
 """The network of `configs/supervised`, its images projected onto the data."""
 
+import copy
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,6 +27,8 @@ def reconstruct(config: Config) -> tuple[np.ndarray, np.ndarray]:
     if spec.prediction != "image":
         raise ValueError(f"{config.prior.path} is a prior, no supervised network.")
     apply = unet.make_apply(unet.UNetConfig.from_fields(spec.network))
+    config = copy.deepcopy(config)
+    config.method = "ddnm"  # asks for a spectrum, as the projection does
     measured = factory.load_measurements(config, spec.image_shape)
 
     def one(params, problem: Problem) -> Array:
