@@ -49,6 +49,7 @@ MRI_REAL = {
         "mcg_fresh": (5.33, 0.0, 0.0, 1.0),
         "csgm_langevin": (0.6, 0.0, 0.0, 0.0),
         "score_mri": (0.6, 1.0, 0.0, 0.0),
+        "score_med": (0.6, 1.0, 0.0, 0.0),
     },
     "24": {
         "mgdm": (0.667, 1.11e-5, 0.001, 1.0),
@@ -72,6 +73,7 @@ MRI_REAL = {
         "dps_fresh": (2.67, 0.0, 0.0, 1.0),
         "mcg_fresh": (4.5, 0.0, 0.0, 1.0),
         "csgm_langevin": (0.6, 0.0, 0.0, 0.0),
+        "score_med": (0.562, 0.5, 0.0, 0.0),
     },
 }
 """Four inner slices of itk_mprage, 100 steps, equispaced columns, brain_t1_held_back:
