@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from experiments import keeping, markdown, scoring
-from mgdm_jax import devices, factory, hyperparameters, sweeps
+from mgdm_jax import devices, factory, hyperparameters, methods, sweeps
 from mgdm_jax.defaults import Config
 from mgdm_jax.sweeping import criteria, evaluation, holding_out
 
@@ -91,7 +91,8 @@ def evaluator(config: Config, criterion: str) -> evaluation.Evaluator:
 def applicable(config: Config) -> list[str]:
     """Return the criteria that need no reference and suit the task's noise."""
     absent = () if hyperparameters.is_noisy(config.task) else criteria.NOISY
-    absent = ("sure",) if config.task.photons else absent
+    unequal = config.task.photons and not methods.weighs(config)
+    absent = ("sure",) if unequal else absent
     return [name for name in criteria.CRITERIA[1:] if name not in absent]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from mgdm_jax import methods
 from mgdm_jax.defaults import Config
-from mgdm_jax.operators import harmonics, masks, radon, sense, spectrum
+from mgdm_jax.operators import harmonics, masks, radon, sense, spectrum, weighted
 from mgdm_jax.types import Array, Problem
 
 DERIVED = ("row_vectors", "row_values", "dual_vectors", "dual_values", "harmonics")
@@ -23,7 +23,8 @@ class Measurements:
     """n inverse problems of one kind.
 
     Attributes:
-      operator: shared by all, or a list of one an image.
+      operator: shared by all, a `Weighted` one but for its weight [n, …]; or a list of
+        one an image.
       prepare: finishes an operator of the list when its turn comes: row spectra of a
         whole scan would not fit into memory.
       measurement: [n, …] in operator units.
@@ -73,6 +74,8 @@ class Measurements:
             made = {i: self.prepare(self.operator[i]) for i in set(index.tolist())}
             each = [made[i] for i in index.tolist()]
             operator = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
+        else:
+            operator = _of_images(operator, index)
         return Problem(operator, self.measurement[index], jnp.float32(self.noise_std))
 
     def take(self, index: np.ndarray) -> "Measurements":
@@ -80,6 +83,8 @@ class Measurements:
         operator, reference = self.operator, self.reference
         if self.per_image:
             operator = [operator[i] for i in index.tolist()]
+        else:
+            operator = _of_images(operator, index)
         return dataclasses.replace(
             self,
             operator=operator,
@@ -112,7 +117,17 @@ class Measurements:
     @property
     def axes(self) -> Problem:
         """`in_axes` of `jax.vmap` for what `problem` returns."""
-        return Problem(0 if self.per_image else None, 0, None)  # type: ignore[arg-type]
+        axis = 0 if self.per_image else None
+        if isinstance(self.operator, weighted.Weighted):
+            axis = weighted.Weighted(None, 0)
+        return Problem(axis, 0, None)  # type: ignore[arg-type]
+
+
+def _of_images(operator: Any, index: np.ndarray) -> Any:
+    """Return a shared operator with the weights of those images alone."""
+    if not isinstance(operator, weighted.Weighted):
+        return operator
+    return dataclasses.replace(operator, weight=operator.weight[index])
 
 
 def _is_derived(way: tuple) -> bool:

@@ -38,6 +38,8 @@ class Facts(NamedTuple):
       asks_spectrum: whether it ever asks an operator for its spectrum.
       own_update: whether its update is its own, no `ddim.update`: `sampler.noise` and
         `sampler.order` have no say.
+      weighs: whether it can weigh each measurement by its own noise: it solves for
+        none as if there were none, and needs no spectrum.
     """
 
     uses: tuple[str, ...]
@@ -45,28 +47,29 @@ class Facts(NamedTuple):
     evaluations: int = 1
     asks_spectrum: bool = True
     own_update: bool = False
+    weighs: bool = False
 
 
 FACTS = {
-    "mgdm": Facts(("zeta", "lam", "rho", "eta"), gradients=2),
-    "mgdm_no_pr": Facts(("zeta", "eta"), gradients=1, asks_spectrum=False),
-    "mgdm_no_ir": Facts(("lam", "eta")),
-    "mgdm_no_i": Facts(("lam", "rho", "eta"), gradients=1),
-    "mgdm_no_r": Facts(("zeta", "lam", "eta"), gradients=1),
+    "mgdm": Facts(("zeta", "lam", "rho", "eta"), gradients=2, weighs=True),
+    "mgdm_no_pr": Facts(("zeta", "eta"), gradients=1, asks_spectrum=False, weighs=True),
+    "mgdm_no_ir": Facts(("lam", "eta"), weighs=True),
+    "mgdm_no_i": Facts(("lam", "rho", "eta"), gradients=1, weighs=True),
+    "mgdm_no_r": Facts(("zeta", "lam", "eta"), gradients=1, weighs=True),
     "ddim": Facts(("eta",), asks_spectrum=False),
     "ddnm": Facts(("eta",)),
     "ddnm_plus": Facts(("eta",), own_update=True),
-    "dps": Facts(("zeta", "eta"), gradients=1, asks_spectrum=False),
+    "dps": Facts(("zeta", "eta"), gradients=1, asks_spectrum=False, weighs=True),
     "ddrm": Facts(("eta",), own_update=True),
-    "dds": Facts(("lam", "eta"), asks_spectrum=False),
-    "diffpir": Facts(("lam", "eta")),
+    "dds": Facts(("lam", "eta"), asks_spectrum=False, weighs=True),
+    "diffpir": Facts(("lam", "eta"), weighs=True),
     "mcg": Facts(("zeta", "eta"), gradients=1),
-    "pigdm": Facts(("zeta", "eta"), gradients=1),
+    "pigdm": Facts(("zeta", "eta"), gradients=1, weighs=True),
     "red_diff": Facts(("zeta", "lam"), own_update=True),
     "score_med": Facts(("zeta", "lam"), evaluations=2, own_update=True),
     "score_mri": Facts(("zeta", "lam"), evaluations=2, own_update=True),
     "csgm_langevin": Facts(
-        ("zeta",), evaluations=3, asks_spectrum=False, own_update=True
+        ("zeta",), evaluations=3, asks_spectrum=False, own_update=True, weighs=True
     ),
 }
 """Values of `config.method`, and what is known of each."""
@@ -141,6 +144,11 @@ def spared(config: Config, guidance: Guidance) -> Config:
 def travel(config: Config) -> tuple[int, int]:
     """Return length and repeat of `schedules.travel_order`."""
     return config.sampler.travel_length, config.sampler.travel_repeat
+
+
+def weighs(config: Config) -> bool:
+    """Return whether unequal noise is met by weights, see `operators.weighted`."""
+    return facts(config).weighs and config.guidance.proximal in ("auto", "cg")
 
 
 def wants_spectrum(config: Config) -> bool:

@@ -12,6 +12,7 @@ from mgdm_jax import reconstruction
 from mgdm_jax.factory import Prior, Sampler
 from mgdm_jax.guidance import proximal
 from mgdm_jax.measurements import Measurements, spectral
+from mgdm_jax.operators import weighted
 from mgdm_jax.reconstruction import Reconstruction
 from mgdm_jax.types import Array, Guidance, Problem
 
@@ -137,7 +138,10 @@ def unseen(measurements: Measurements, images: np.ndarray) -> np.ndarray:
     if measurements.per_image:
         measurements = dataclasses.replace(measurements, prepare=spectral)
     else:
-        operator = spectral(measurements.operator)
+        operator = measurements.operator
+        if isinstance(operator, weighted.Weighted):
+            operator = operator.operator  # sees what W A sees
+        operator = spectral(operator)
         measurements = dataclasses.replace(measurements, operator=operator)
     axes = measurements.axes
 

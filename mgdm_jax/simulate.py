@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import measurements, photons
+from mgdm_jax import measurements, methods, photons
 from mgdm_jax.data import plain_slices, prepared, samples, wanted
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
@@ -23,6 +23,7 @@ from mgdm_jax.operators import (
     radon,
     sense,
     sparse_views,
+    weighted,
 )
 from mgdm_jax.types import Array
 
@@ -50,7 +51,8 @@ def simulate(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     operator, facts = make_operator(config.task, image_shape)
     if given.has_phase:
         facts["simulated"] = facts["simulated"].replace(*_NO_PHASE)
-    operator = measurements.with_spectrum(operator, config)
+    if not (config.task.photons and methods.weighs(config)):
+        operator = measurements.with_spectrum(operator, config)
     made = _measure(config, operator, given, facts, region)
     if config.guidance.proximal == "fbp_merge" and config.task.kind == "ct":
         return _in_full_scan(made, config.task.n_views)
@@ -197,7 +199,8 @@ def _measure(
     """Return A x + n, n of the task's noise level, independent of the sampler's."""
     clean = _forward(operator, given.images)
     if config.task.photons:
-        measurement, sigma = _low_dose(config, operator, clean, given.pixel_mm)
+        low = _low_dose(config, operator, clean, given.pixel_mm)
+        operator, measurement, sigma = low
         facts = facts | {"photons": config.task.photons}
     else:
         measurement, sigma = _white(config, operator, clean)
@@ -238,7 +241,8 @@ def _white(config: Config, operator: Any, clean: Array) -> tuple[Array, float]:
 
 def _low_dose(
     config: Config, operator: Any, clean: Array, pixel_mm: np.ndarray
-) -> tuple[Array, float]:
+) -> tuple[Any, Array, float]:
+    """Return A, A x + n and σ_y, or all of them weighted, for methods that weigh."""
     task = config.task
     if task.kind != "ct" or task.noise_std or task.photons < 0:
         raise ValueError(
@@ -248,7 +252,10 @@ def _low_dose(
     rng = np.random.default_rng([config.sampler.seed, NOISE_STREAM])
     mm_per_unit = pixel_mm[:, None, None] * float(operator.scale)
     y, deviation = photons.low_dose(rng, np.asarray(clean), task.photons, mm_per_unit)
-    # Methods know one σ_y: the root mean square over the measured rays.
+    if methods.weighs(config):
+        weight, level = jax.jit(weighted.levelled)(operator, jnp.asarray(deviation))
+        return weighted.Weighted(operator, weight), weight * y, float(level)
+    # The others know one σ_y: the root mean square over the measured rays.
     seen = np.asarray(operator.sampled(jnp.ones(y.shape[1:]))) > 0
     sigma = float(np.sqrt(np.mean(deviation[:, seen] ** 2)))
-    return jax.vmap(operator.sampled)(jnp.asarray(y)), sigma
+    return operator, jax.vmap(operator.sampled)(jnp.asarray(y)), sigma

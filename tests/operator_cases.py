@@ -11,6 +11,7 @@ from mgdm_jax.operators import (
     radon,
     sense,
     sparse_views,
+    weighted,
 )
 
 ANGLES = np.arange(5) * 36.0
@@ -70,6 +71,12 @@ def skewed_blur(size=(6, 7)):
     return blur.blur(spread + np.roll(spread, 1, 1))
 
 
+def weighed(size=6):
+    operator = radon.parallel_beam([0.0, 50.0, 110.0], size)
+    rng = np.random.default_rng(0)
+    return weighted.Weighted(operator, rng.uniform(0.3, 1, (3, size)).astype("float32"))
+
+
 SPECTRAL = {
     "complex": complex_fourier,
     "real_even": lambda: real_fourier((6, 8)),
@@ -91,5 +98,6 @@ WITHOUT_SPECTRUM = {
     "rotation": lambda: radon.parallel_beam([0.0, 50.0, 110.0], 7, stored=False),
     "harmonics": harmonics,
     "views": lambda: sparse_views.sparse_views(3, 6, n_full=6),
+    "weighted": weighed,
 }
 """Operators for conjugate gradients."""

@@ -6,6 +6,8 @@ import method_cases as cases
 import pytest
 
 from mgdm_jax import analytic, hyperparameters, methods, tuned
+from mgdm_jax.operators import weighted
+from mgdm_jax.types import Problem
 
 OWN_UPDATE = [name for name, facts in methods.FACTS.items() if facts.own_update]
 
@@ -50,6 +52,30 @@ def test_an_order_that_would_be_ignored_is_refused(method):
     made.sampler.order = 2
     with pytest.raises(ValueError, match="update of its own"):
         methods.make_process(made)
+
+
+@pytest.mark.parametrize("method", [m for m in methods.METHODS if m != "ddim"])
+def test_a_sample_of_little_weight_has_little_say_where_it_is_said_to(method, key):
+    """Methods that solve as if there were no noise follow it as before, or refuse."""
+    prior, problem, _ = cases.noisy_case("complex", 0.2)
+    numbers = cases.guidance(zeta=0.05, lam=1.0)
+
+    def moved(weight):
+        weights = jnp.ones(problem.measurement.shape).at[0, 0].set(weight)
+        operator = weighted.Weighted(problem.operator, weights)
+
+        def image(y):
+            given = Problem(operator, weights.astype(y.dtype) * y, problem.noise_std)
+            return cases.sample(key, method, prior, given, numbers)[0]
+
+        other = problem.measurement.at[0, 0].add(1.0)
+        return float(jnp.abs(image(other) - image(problem.measurement)).max())
+
+    if method in ("ddnm_plus", "ddrm"):
+        with pytest.raises(ValueError, match="works in the spectrum"):
+            moved(0.05)
+    else:
+        assert (moved(0.05) < 0.5 * moved(1.0)) == methods.FACTS[method].weighs
 
 
 def test_network_evaluations_of_methods_with_several_a_step():

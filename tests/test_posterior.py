@@ -8,6 +8,7 @@ import pytest
 
 from mgdm_jax import factory, posterior, reconstruction
 from mgdm_jax.measurements import Measurements
+from mgdm_jax.operators import weighted
 from mgdm_jax.reconstruction import Reconstruction
 from mgdm_jax.types import Guidance, StepInfo
 
@@ -85,3 +86,17 @@ def test_a_diverged_sample_is_in_no_summary(shape, rng):
     assert std.shape == (N, 5, 4) and np.isnan(std[0]).all()  # of one sample
     want = samples[:, 2].var(0, ddof=1).reshape(5, 4, -1).sum(-1)
     np.testing.assert_allclose(std[2], np.sqrt(want))
+
+
+def test_weights_of_measurements_do_not_change_what_they_miss():
+    operator = operator_cases.ct()
+    x = np.asarray(jax.random.normal(jax.random.key(2), (N, *operator.image_shape)))
+    y = np.asarray(jax.vmap(operator.forward)(x))
+    weight = np.random.default_rng(0).uniform(0.3, 1, y.shape).astype(np.float32)
+    scale = np.ones(N)
+    plain = Measurements(operator, y, 0.0, None, scale, None, {})
+    weighed = weighted.Weighted(operator, weight)
+    other = Measurements(weighed, weight * y, 0.0, None, scale, None, {})
+    want, got = (posterior.unseen(given, x) for given in (plain, other))
+    np.testing.assert_array_equal(got, want)
+    assert np.abs(want).max() > 0.1

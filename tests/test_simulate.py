@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from test_configs import ROOT, load
 
-from mgdm_jax import defaults, photons, simulate
+from mgdm_jax import defaults, methods, photons, simulate
+from mgdm_jax.operators import weighted
 
 SIGMA = 0.05
 
@@ -67,7 +68,7 @@ def test_a_ray_that_no_photon_survives_stays_finite():
 
 def test_low_dose_sinograms_are_off_by_their_sigma():
     config = load(ROOT / "ct_lidc.py", "smoke")
-    config.task.n_views, config.method = 4, "dps"
+    config.task.n_views, config.method = 4, "ddnm"
     clean = simulate.simulate(config, (160, 160))
     config.task.photons = 1e5
     noisy = simulate.simulate(config, (160, 160))
@@ -109,3 +110,29 @@ def test_a_kind_that_nothing_simulates_is_refused():
     config.task.kind = "motion_blur"
     with pytest.raises(ValueError, match=r"nothing simulates task\.kind='motion_blur'"):
         simulate.make_operator(config.task, (16, 16))
+
+
+@pytest.mark.parametrize("method", ["mgdm", "ddrm"])
+def test_low_dose_rays_are_weighed_where_the_method_can(method):
+    """Both see the same counts; weighed, noise is of one level, as it is not else."""
+    config = load(ROOT / "ct_lidc.py", "smoke")
+    config.task.n_views, config.method = 4, "dps"
+    clean = simulate.simulate(config, (160, 160))
+    config.task.photons, config.method = 3e3, method
+    noisy = simulate.simulate(config, (160, 160))
+    off = np.asarray(noisy.measurement - clean.measurement)
+    weighed = isinstance(noisy.operator, weighted.Weighted)
+    assert weighed == methods.weighs(config) == (method == "mgdm")
+    if weighed:
+        images = clean.reference * clean.region
+        weights = np.asarray(noisy.operator.weight)
+        off = np.asarray(noisy.measurement) - weights * np.asarray(clean.measurement)
+        one = noisy.problem(np.array([1]))
+        np.testing.assert_array_equal(one.operator.weight, weights[1:2])
+        assert noisy.axes.operator == weighted.Weighted(None, 0)
+        assert noisy.take(np.array([1])).operator.weight.shape[0] == 1
+        seen = noisy.operator.operator.forward(images[1])
+        np.testing.assert_allclose(seen, clean.measurement[1], atol=1e-5)
+    dark = np.asarray(clean.measurement) > np.quantile(clean.measurement, 0.9)
+    spread = off[dark].std() / off[~dark].std()
+    assert (0.9 < spread < 1.2) == weighed and spread > 0.9

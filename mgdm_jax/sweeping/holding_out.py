@@ -14,7 +14,7 @@ import numpy as np
 from mgdm_jax import measurements
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.operators import fourier, masks, radon, sense
+from mgdm_jax.operators import fourier, masks, radon, sense, weighted
 from mgdm_jax.types import Array
 
 SHARE = 0.2
@@ -78,6 +78,12 @@ def _split(operator: Any, y: Array, noise_std: float) -> tuple[Part, Part]:
                 _views(operator, y, noise_std, ~held),
                 _views(operator, y, noise_std, held),
             )
+        case weighted.Weighted():
+            held = held_views(len(operator.operator.directions))
+            return (
+                _weighted_views(operator, y, noise_std, ~held),
+                _weighted_views(operator, y, noise_std, held),
+            )
         case _:
             raise ValueError(
                 "lines are held out of MRI or CT only; take --config.sweep.criterion="
@@ -100,6 +106,14 @@ def _views(
     part = radon.parallel_beam(angles, operator.size)
     ratio = float(operator.scale) / float(part.scale)  # each has norm 1
     return Part(part, ratio * y[:, taken], ratio * noise_std)
+
+
+def _weighted_views(
+    operator: weighted.Weighted, y: Array, noise_std: float, taken: np.ndarray
+) -> Part:
+    part = _views(operator.operator, y, noise_std, taken)
+    weight = operator.weight[:, taken]
+    return part._replace(operator=weighted.Weighted(part.operator, weight))
 
 
 def held_samples(mask: np.ndarray, *, is_real: bool) -> np.ndarray:

@@ -119,10 +119,11 @@ def _check_criterion(config: Config, measurements: Measurements) -> None:
             f"sweep.criterion={criterion} rests on the noise level; give it by "
             "--config.task.noise_std, or take held_out."
         )
-    if criterion == "sure" and config.task.photons:
+    if criterion == "sure" and config.task.photons and not methods.weighs(config):
         raise ValueError(
             "sweep.criterion=sure is for noise of one level, and that of task.photons "
-            "differs between detectors; take discrepancy or held_out."
+            f"differs between detectors, which {config.method} does not weigh; take "
+            "discrepancy or held_out."
         )
 
 

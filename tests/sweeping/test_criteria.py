@@ -248,11 +248,13 @@ def test_brighter_than_white_is_broken_though_it_meets_the_data(criterion):
         assert bool(criteria.is_broken(criterion, image, scores, 0.0, 0.0)) == want
 
 
-def test_sure_is_not_for_photons():
+def test_sure_is_not_for_photons_that_are_not_weighed():
     config = load(ROOT / "ct_lidc.py")
     config.sweep.criterion, config.task.photons = "sure", 1e4
     noisy = types.SimpleNamespace(reference=None, noise_std=0.1)
-    with pytest.raises(ValueError, match="noise of one level"):
+    setup._check_criterion(config, noisy)
+    config.method = "ddrm"
+    with pytest.raises(ValueError, match=r"noise of one level.*ddrm does not weigh"):
         setup._check_criterion(config, noisy)
 
 

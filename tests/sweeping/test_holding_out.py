@@ -10,7 +10,7 @@ from helpers import random_image
 
 from mgdm_jax import defaults, measurements
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.operators import fourier, inpainting, masks, radon, sense
+from mgdm_jax.operators import fourier, inpainting, masks, radon, sense, weighted
 from mgdm_jax.sweeping import holding_out
 
 SIZE = (24, 32)
@@ -132,6 +132,21 @@ def test_both_parts_of_views_are_sinograms_of_the_image(config):
         rays = np.linalg.norm(np.asarray(y)[:, held_of(part)]) / 0.1
         assert ratio == pytest.approx(rays, rel=1e-5)
     assert parts[0].operator.has_spectrum
+
+
+def test_both_parts_of_weighed_views_are_weighed(config):
+    config.task.kind = "ct"
+    plain = radon.parallel_beam(np.arange(9) * 20.0, 16)
+    weight = np.random.default_rng(0).uniform(0.3, 1, (2, 9, 16)).astype(np.float32)
+    x = random_image(plain, jax.random.key(1))
+    y = weight * np.asarray(plain.forward(x))
+    parts = holding_out.split(measured(weighted.Weighted(plain, weight), y), config)
+    assert [p.measurement.shape[1] for p in parts] == [7, 2]
+    for part in parts:
+        operator = part.problem(np.array([1])).operator
+        np.testing.assert_array_equal(operator.weight[0], weight[1, held_of(part)])
+        one = dataclasses.replace(operator, weight=operator.weight[0])
+        np.testing.assert_allclose(one.forward(x), part.measurement[1], atol=1e-5)
 
 
 def held_of(part):
