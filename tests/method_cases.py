@@ -93,10 +93,13 @@ DETERMINISTIC = [name for name in METHODS if name not in RENEWING]
 DENOISE = jax.jit(analytic.gaussian_denoiser)
 """Of one program, where it is called outside of others."""
 
+SHIPPED = {"dps": "dps_norm", "mcg": "mcg_norm"}
+"""Method -> row of its step as configured by default, where it is not its own."""
+
 OPERATORS = {
     "real": lambda: operator_cases.real_fourier((4, 4)),
     "complex": lambda: operator_cases.complex_fourier((3, 4)),
-    "multi_coil": lambda: operator_cases.multi_coil((3, 4)),
+    "multi_coil": lambda: operator_cases.multi_coil((3, 4), seed=2),
     "ct": lambda: operator_cases.ct(5, [0.0, 50.0, 110.0]),
 }
 

@@ -1,12 +1,17 @@
 """What `methods.FACTS` says of a method is so."""
 
+import importlib
+import pkgutil
+import re
+
 import jax
 import jax.numpy as jnp
 import method_cases as cases
 import pytest
 
-from mgdm_jax import analytic, hyperparameters, methods, tuned
+from mgdm_jax import analytic, hyperparameters, methods, samplers, tuned
 from mgdm_jax.operators import weighted
+from mgdm_jax.samplers import ddim
 from mgdm_jax.types import Problem
 
 OWN_UPDATE = [name for name, facts in methods.FACTS.items() if facts.own_update]
@@ -35,6 +40,24 @@ def test_a_method_uses_the_numbers_that_it_is_said_to(method, sigma, key):
     }
     assert tuple(n for n, move in moved.items() if move > 1e-4) == methods.used(made)
     assert all(move == 0 for n, move in moved.items() if n not in methods.used(made))
+
+
+# DDS knows what its λ says alone.
+BLIND = ("ddim", "ddnm", "dds", "dps", "mcg", "mgdm_no_pr", "red_diff")
+BLIND += ("score_med", "score_mri")
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_a_method_knows_of_noise_or_does_not(method, key):
+    """The same y, said to be noisy or not."""
+    quiet, noisy = (cases.noisy_case("ct", sigma)[:2] for sigma in (0.0, 0.3))
+    numbers = cases.guidance(lam=0.5)
+    without, with_noise = (
+        cases.sample(key, cases.SHIPPED.get(method, method), *given, numbers)[0]
+        for given in (quiet, noisy)
+    )
+    same = bool((without == with_noise).all())
+    assert same == (method in BLIND)
 
 
 @pytest.mark.parametrize("method", OWN_UPDATE)
@@ -127,6 +150,21 @@ def test_a_method_asks_for_a_spectrum_as_it_is_said_to(method, key, monkeypatch)
     assert bool(asked) == methods.FACTS[method].asks_spectrum
 
 
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_an_update_is_a_method_s_own_where_it_is_said_to_be(method, key, monkeypatch):
+    prior, problem, _ = cases.gaussian_case("complex")
+    asked, usual = [], ddim.update
+
+    def asking(*args):
+        asked.append(1)
+        return usual(*args)
+
+    monkeypatch.setattr(ddim, "update", asking)
+    made = cases.config(method)
+    jax.eval_shape(lambda k: sampled(k, made, prior, problem), key)
+    assert bool(asked) != methods.FACTS[method].own_update
+
+
 @pytest.mark.parametrize("method", [m for m in methods.METHODS if m not in OWN_UPDATE])
 def test_the_noise_of_an_update_that_is_not_its_own_is_heard(method, key):
     prior, problem, _ = cases.gaussian_case("complex")
@@ -140,3 +178,15 @@ def test_the_noise_of_an_update_that_is_not_its_own_is_heard(method, key):
 
 def test_every_method_has_numbers_to_start_from():
     assert set(tuned.STARTING) == set(methods.METHODS)
+
+
+@pytest.mark.parametrize(
+    "name", [m.name for m in pkgutil.iter_modules(samplers.__path__)]
+)
+def test_a_method_s_file_begins_with_its_formula_and_its_source(name):
+    module = importlib.import_module(f"mgdm_jax.samplers.{name}")
+    has_step = hasattr(module, "make_step") or name == "red_diff"
+    formula = re.search(r"^ +\S.* (=|←) ", module.__doc__, re.M)
+    formula = formula or re.search(r"^line 8: .* = ", module.__doc__, re.M)
+    source = re.search(r"https://\S+|of the paper", module.__doc__)
+    assert not has_step or (formula and source)

@@ -1,6 +1,7 @@
 """Names become steps; what cannot work is refused."""
 
 import functools
+import itertools
 
 import dense
 import jax
@@ -17,13 +18,55 @@ from mgdm_jax import (
     methods,
     schedules,
 )
-from mgdm_jax.samplers import loop, mgdm
+from mgdm_jax.samplers import dds, loop, mgdm
 from mgdm_jax.types import Problem, StepInfo
 
 
 def test_unknown_method_is_refused_with_the_names():
     with pytest.raises(ValueError, match=r"mgdm, .*got 'mgmd'"):
         methods.make_step(cases.config("mgmd"))
+
+
+def stepped(step, index, key):
+    """Return x_s of one step on CT with noise."""
+    prior, problem, _ = cases.noisy_case("ct", 0.3)
+    return cases.step_at(key, step, problem, prior, cases.guidance(), index)[0]
+
+
+STEPS = [name for name in methods.METHODS if name not in cases.PROCESSES]
+
+
+@pytest.mark.parametrize("index", [3, -1])
+@pytest.mark.parametrize("method", STEPS)
+def test_a_name_is_the_step_of_its_row(method, index, key):
+    """The row, whose step is tested against theory, and no other method's."""
+    row = cases.SHIPPED.get(method, method)
+    want = dds.make_step() if method == "dds" else row
+    got = stepped(methods.make_step(cases.config(method)), index, key)
+    np.testing.assert_array_equal(got, stepped(want, index, key))
+
+
+def test_no_two_names_are_one_method(key):
+    images = {m: stepped(methods.make_step(cases.config(m)), 3, key) for m in STEPS}
+    del images["ddnm_plus"]  # DDRM at η_b = 1, the default
+    for one, other in itertools.combinations(images, 2):
+        assert jnp.abs(images[one] - images[other]).max() > 1e-3, (one, other)
+
+
+def test_a_process_is_the_one_of_its_row():
+    for name, process in cases.PROCESSES.items():
+        assert methods.make_process(cases.config(name)).func is process
+
+
+PROJECTING = ("ddnm", "diffpir", "mcg", "pigdm", "score_med", "score_mri")
+
+
+@pytest.mark.parametrize("method", PROJECTING)
+def test_another_proximal_step_arrives(method, key):
+    made = cases.config(method)
+    made.task.kind, made.guidance.proximal = "ct", "fbp_residual"
+    usual = stepped(methods.make_step(cases.config(method)), 3, key)
+    assert jnp.abs(stepped(methods.make_step(made), 3, key) - usual).max() > 1e-3
 
 
 @pytest.mark.parametrize("method", ["ddnm_plus", "ddrm"])

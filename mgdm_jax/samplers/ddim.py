@@ -1,7 +1,8 @@
 """DDIM: the update that every method here ends with, and unconditional sampling.
 
-Song et al., "Denoising Diffusion Implicit Models", 2020,
-https://arxiv.org/abs/2010.02502, eq. 12 and 16.
+    x_s = √ᾱ_s x0_hat + c2 ε + c1 z,  c1² + c2² = 1 - ᾱ_s,  c1 = 0 at η = 0
+
+Song et al., 2020, https://arxiv.org/abs/2010.02502, eq. 12 and 16.
 """
 
 import jax
@@ -22,7 +23,7 @@ def coefficients(
       alpha_bar_next: ᾱ_s.
       eta: η in [0, 1].
       noise: "ddnm": c1 = η √(1-ᾱ_s) (Algorithm 2, lines 4-5); "ddim": the posterior's
-        σ(η) = η √((1-ᾱ_s)/(1-ᾱ_t)) √(1-ᾱ_t/ᾱ_s), less than half of it at t = 990.
+        σ(η) = η √((1-ᾱ_s)/(1-ᾱ_t)) √(1-ᾱ_t/ᾱ_s), under half of it as 100 steps begin.
 
     Raises:
       ValueError: for another noise.
@@ -58,9 +59,8 @@ def look_back(estimate: Estimate, x0: Array, eps: Array) -> tuple[Array, Array]:
     """Return x0 + w (x0 - x0_before), and ε moved so that x_t remains √ᾱ x0 + √(1-ᾱ) ε.
 
     Unguided, with η = 0, that is DPM-Solver++(2M), and SDE-DPM-Solver++(2M) with the
-    noise "ddim" and η = 1 (Lu et al., "DPM-Solver++", 2022,
-    https://arxiv.org/abs/2211.01095, algorithm 2). A guided x0 is looked back at in the
-    same way. w is 0 on grids of first order, where nothing changes.
+    noise "ddim" and η = 1 (Lu et al., 2022, https://arxiv.org/abs/2211.01095, algorithm
+    2). A guided x0 is looked back at as well. w is 0 on grids of first order.
     """
     further = estimate.look_back * (x0 - estimate.x0_before)
     ratio = jnp.sqrt(estimate.alpha_bar / (1.0 - estimate.alpha_bar))

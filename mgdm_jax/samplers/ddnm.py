@@ -1,7 +1,10 @@
-"""DDNM: null-space projection (Algorithm 1).
+"""DDNM: null-space projection.
+
+    x0_bar = x0_hat + A†(y - A x0_hat)
+    x_s = √ᾱ_s x0_bar + √(1-ᾱ_s) (√(1-η²) ε + η z)
 
 Wang et al., "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",
-2022, https://arxiv.org/abs/2212.00490: x0_bar = x0_hat + A†(y - A x0_hat).
+2022, https://arxiv.org/abs/2212.00490, Algorithm 1.
 """
 
 import jax.numpy as jnp

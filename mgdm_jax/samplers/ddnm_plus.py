@@ -2,12 +2,15 @@
 
     x0_bar = x0_hat - Σ_t A†(A x0_hat - y),  x_s = √ᾱ_s x0_bar + noise
 
-In a direction of singular value s with σ_s = √(1-ᾱ_s), Σ_t is 1 and the noise fresh, of
-variance σ_s² - ᾱ_s σ_y²/s², where that is not negative; else Σ_t is
-s σ_s √(1-η²) / (√ᾱ_s σ_y), the noise η σ_s z. Where s = 0 the noise is DDNM's,
-σ_s (η z + √(1-η²) ε). Wang et al., 2022, https://arxiv.org/abs/2212.00490, section 3.3
-and appendix. With noise that is DDRM's rule at η_b = 1 (`singular_directions`); where
-σ_y = 0 it is DDNM, which keeps the predicted noise.
+In a direction of singular value s with σ_s = √(1-ᾱ_s), and σ_y in the network's units,
+Σ_t is 1 and the noise fresh, of variance σ_s² - ᾱ_s σ_y²/s², where that is not
+negative; else Σ_t is s σ_s √(1-η²) / (√ᾱ_s σ_y), the noise η σ_s z. Where s = 0 the
+noise is DDNM's, σ_s (η z + √(1-η²) ε).
+
+Wang et al., "Zero-Shot Image Restoration Using Denoising Diffusion Null-Space Model",
+2022, https://arxiv.org/abs/2212.00490, section 3.3 and appendix. With noise that is
+DDRM's rule at η_b = 1 (`singular_directions`); where σ_y = 0 it is DDNM, which keeps
+the predicted noise.
 """
 
 import jax.numpy as jnp

@@ -5,7 +5,7 @@
 Kawar et al., "Denoising Diffusion Restoration Models", 2022,
 https://arxiv.org/abs/2201.11793, eq. 7 and 8; `singular_directions` says what g and the
 noise are in each direction. Without measurement noise every measured one takes y and
-fresh noise. x_T is white here; the paper puts √ᾱ_T y into it, 0.6 % of y.
+fresh noise. x_T is white here; the paper puts √ᾱ_T y into it: of y 0.7 % at 100 steps.
 """
 
 import jax.numpy as jnp

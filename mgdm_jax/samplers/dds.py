@@ -4,9 +4,10 @@
             at λ = 0 (no measurement noise) towards AᴴA x = Aᴴy
     x_s = √ᾱ_s x0_bar + √(1-ᾱ_s) (√(1-η²) ε + η z)
 
-Chung et al., "Decomposed Diffusion Sampler", 2023, https://arxiv.org/abs/2303.05754,
-Algorithms 1 and 2: MGDM's outer level alone, at a constant λ, and no gradients. Run to
-convergence it is `mgdm_no_ir` whose λ does not follow σ_y, and at λ = 0 DDNM.
+Chung et al., "Fast Diffusion Sampler for Inverse Problems by Geometric Decomposition",
+2023, https://arxiv.org/abs/2303.05754, Algorithms 1 and 2: MGDM's outer level alone, at
+a constant λ, and no gradients. Run to convergence it is `mgdm_no_ir` whose λ does not
+follow σ_y, and at λ = 0 DDNM.
 """
 
 from mgdm_jax.guidance import proximal

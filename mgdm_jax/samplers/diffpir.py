@@ -21,7 +21,7 @@ def make_step(
     """Return DiffPIR's step.
 
     λ_t is zero without measurement noise, the step then A†; λ is 3 to 25 in the paper.
-    Its share ζ of fresh noise is η² here.
+    Its share ζ of fresh noise is η² here, with `noise` as it is by default.
 
     Args:
       proximal_fn: how the proximal step is solved.

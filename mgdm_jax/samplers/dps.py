@@ -1,5 +1,7 @@
 """DPS: a DDPM step followed by a gradient step on the data misfit.
 
+    x_s = √ᾱ_s x0_hat + c2 ε + c1 z - ζ ∇_{x_t} ‖y - A x0_hat‖
+
 Chung et al., "Diffusion Posterior Sampling for General Noisy Inverse Problems", 2022,
 https://arxiv.org/abs/2209.14687, Algorithm 1. The norm is taken per example; the
 published code takes it over the batch, which couples the images of one.

@@ -1,5 +1,7 @@
 """Posterior sampling by annealed Langevin dynamics.
 
+    x ← x + α (s(x) + Aᴴ(y - A x)/(σ_t² + σ_y²)) + √(2α) z,  α = ζ σ_t², s the score
+
 Jalal et al., "Robust Compressed Sensing MRI with Deep Generative Priors", 2021,
 https://arxiv.org/abs/2108.01368, on the VE levels of a VP prior.
 """
@@ -13,9 +15,9 @@ from mgdm_jax.types import Array, Estimate, Guidance, Problem, StepFn, StepInfo
 
 
 def make_step(*, n_inner: int = 3) -> StepFn:
-    """Return one noise level, x ← x + α (score + Aᴴ(y - A x)/(σ_t² + σ_y²)) + √(2α) z.
+    """Return one noise level: so many steps, stable for ζ < 1.
 
-    α = ζ σ_t²; stable for ζ < 1. The image is Tweedie's mean where the last step of all
+    The image is Tweedie's mean where the last step of all
     starts. λ, ρ and η have no part.
 
     Args:

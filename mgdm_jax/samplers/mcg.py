@@ -1,5 +1,7 @@
 """MCG: DPS's gradient, then a projection onto the measurement at the step's noise.
 
+    x_s = x + A†(√ᾱ_s y + √(1-ᾱ_s) A z - A x),  x of DPS's step
+
 Chung et al., "Improving Diffusion Models for Inverse Problems using Manifold
 Constraints", 2022, https://arxiv.org/abs/2206.00941, Algorithm 1. The published code
 projects with a transpose that is no adjoint, or FBP; here A† is exact.

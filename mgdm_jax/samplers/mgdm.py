@@ -1,9 +1,15 @@
-"""MGDM, Algorithm 2 of "Meta-Guided Diffusion Models", and its ablations (table 3).
+"""MGDM, Algorithm 2 of the paper, and the ablations of its table 3.
 
 line 8:   x0_tilde = x0_hat - ζ ∇_{x_t} ‖y - A x0_hat‖²
 line 9:   x0_bar = argmin_x ½‖A x - y‖² + λ/2 ‖x - x0_tilde‖²
-line 10:  x_s = √ᾱ_s x0_bar + c2 ε + c1 z
+line 10:  x_s = √ᾱ_s x0_bar + c2 ε + c1 z,  c1 and c2 of `ddim.coefficients`
 line 11:  x_s ← x_s - ρ ∇_{x_t} ‖x0_bar - x0_tilde‖²
+
+Without line 8 (x0_tilde = x0_hat) it is `mgdm_no_i`, without line 11 `mgdm_no_r`,
+without both `mgdm_no_ir`, DDNM's step with a proximal point; without lines 9 (x0_bar =
+x0_tilde) and 11 `mgdm_no_pr`. "Meta-Guided Diffusion Models for Zero-Shot Medical
+Imaging Inverse Problems". Ours, not the paper's: where there is noise λ of line 9 grows
+by σ_y²/r_t², `proximal.noise_weight`.
 """
 
 import dataclasses
@@ -15,7 +21,7 @@ from mgdm_jax.types import Array, Estimate, Guidance, Problem, StepFn, StepInfo
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Static choices; the defaults are our reading of the paper.
+    """Static choices; without noise the defaults are our reading of the paper.
 
     Attributes:
       use_inner: line 8 (the inner gradient).

@@ -1,5 +1,8 @@
 """ΠGDM: guidance by the pseudo-inverse of the misfit, through the denoiser.
 
+    x_s = √ᾱ_s x0_hat + c2 ε + c1 z + ζ √ᾱ_s √ᾱ_t Jᵀ v
+    v = Aᴴ (AAᴴ + σ_y²/r_t²)⁻¹ (y - A x0_hat), r_t² = 1 - ᾱ_t in the network's units
+
 Song et al., "Pseudoinverse-Guided Diffusion Models for Inverse Problems", 2023,
 https://openreview.net/forum?id=9_gsMA8MRKQ, Algorithm 1.
 """
@@ -14,11 +17,9 @@ from mgdm_jax.types import Array, Estimate, Guidance, Problem, StepFn, StepInfo
 def make_step(
     *, projection: proximal.ProximalFn = proximal.exact, noise: str = "ddim"
 ) -> StepFn:
-    """Return ΠGDM's step, x_s ← DDIM(η) step + ζ √ᾱ_s √ᾱ_t Jᵀ v.
+    """Return ΠGDM's step; ζ = 1 in the paper.
 
-    v = Aᴴ (AAᴴ + σ_y²/r_t²)⁻¹ (y - A x0_hat), r_t² = 1 - ᾱ_t in the network's units,
-    is what the proximal step at `proximal.noise_weight` adds to x0_hat. ζ = 1 in the
-    paper.
+    v is what the proximal step at `proximal.noise_weight` adds to x0_hat.
 
     Args:
       projection: the proximal step; of an operator without a spectrum CG.

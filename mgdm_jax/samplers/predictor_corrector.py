@@ -11,7 +11,7 @@ ScoreMed: Song et al., "Solving Inverse Problems in Medical Imaging with Score-B
 Generative Models", 2021, https://arxiv.org/abs/2111.08005, Algorithms 1 and 2,
 whose code has Re Aᴴ for A† of real images, and for CT Fourier slices.
 Score-MRI, whose merges have z = 0: Chung & Ye, "Score-based Diffusion Models for
-Accelerated MRI", 2021, https://arxiv.org/abs/2110.05243, Algorithm 2; its code runs a
+Accelerated MRI", 2022, https://arxiv.org/abs/2110.05243, Algorithm 2; its code runs a
 network of magnitudes on real and imaginary parts apart, here the prior knows both.
 """
 

@@ -1,7 +1,8 @@
 """What DDRM and DDNM+ do in each singular direction of A, for A known by its spectrum.
 
-With A = U S Vᴴ, ȳ = Uᴴy / s and a bar over every image for its coefficients Vᴴx, a
-direction of singular value s is corrected and given noise up to σ_s = √(1-ᾱ_s):
+With A = U S Vᴴ, ȳ = Uᴴy / s and a bar over every image for its coefficients Vᴴx, all
+in the network's units, a direction of singular value s is corrected and given noise up
+to σ_s = √(1-ᾱ_s):
 
     s = 0:             x̄_s = √ᾱ_s x̄0_hat + σ_s (η z + √(1-η²) ε̄)
     σ_s ≥ √ᾱ_s σ_y/s:  x̄_s = √ᾱ_s (x̄0_hat + η_b (ȳ - x̄0_hat))

@@ -1,8 +1,10 @@
 """Time travel: some steps lead back to more noise, for any method.
 
+    x_s = √ᾱ_s x0_hat + √(1-ᾱ_s) z  where ᾱ_s ≤ ᾱ_t, else the method's step
+
 Lugmayr et al., "RePaint", 2022, https://arxiv.org/abs/2201.09865, as Wang et al., 2022
 (DDNM+), https://arxiv.org/abs/2212.00490, Algorithm 2, and its code use it: the way
-back starts from the estimate before correction, x = √ᾱ x0_hat + √(1-ᾱ) z.
+back starts from the estimate before correction.
 """
 
 import jax

@@ -19,7 +19,7 @@ ROUNDING = {"score_med": 5e-4, "score_mri": 5e-4}
 
 @pytest.mark.parametrize("name", cases.ALL)
 def test_jit_equals_eager(name, key):
-    prior, problem, _ = cases.gaussian_case("real")
+    prior, problem, _ = cases.noisy_case("real", 0.3)
     args = (key, name, prior, problem, cases.guidance())
     got, info = cases.sample(*args)
     with jax.disable_jit():
@@ -33,7 +33,7 @@ def test_jit_equals_eager(name, key):
 @pytest.mark.parametrize("name", cases.ALL)
 def test_vmap_over_problems_and_numbers_equals_a_loop(name, key):
     """And what lies beside an image in its batch does not touch it, were it NaN."""
-    prior, problem, _ = cases.gaussian_case("real")
+    prior, problem, _ = cases.noisy_case("real", 0.3)
     keys = jax.random.split(key, 2)
     ys = jnp.stack([problem.measurement, 0.5 * problem.measurement])
     numbers = [cases.guidance(), cases.guidance(zeta=0.1, lam=0.5, rho=0.0, eta=1.0)]
@@ -56,7 +56,7 @@ def test_vmap_over_problems_and_numbers_equals_a_loop(name, key):
 
 @pytest.mark.parametrize("name", cases.ALL)
 def test_traced_once_and_same_bits_for_the_same_key(name, key):
-    prior, problem, _ = cases.gaussian_case("real")
+    prior, problem, _ = cases.noisy_case("real", 0.3)
     traces = []
 
     @jax.jit
@@ -103,7 +103,7 @@ def test_diagnostics_say_what_they_say(key):
 
 
 def test_divergence_is_reported(key):
-    prior, problem, _ = cases.gaussian_case("real")
+    prior, problem, _ = cases.noisy_case("real", 0.3)
     numbers = cases.guidance(zeta=1e30)
     _, info = cases.sample(key, "mgdm_no_pr", prior, problem, numbers)
     assert not info.finite[-1]
@@ -111,7 +111,7 @@ def test_divergence_is_reported(key):
 
 @pytest.mark.parametrize("name", ["ddim", "mgdm", "score_med", *cases.PROCESSES])
 def test_keeping_estimates_changes_nothing_but_rounding(name, key):
-    prior, problem, _ = cases.gaussian_case("real")
+    prior, problem, _ = cases.noisy_case("real", 0.3)
     arguments = {
         "denoise": analytic.gaussian_denoiser,
         "grid": cases.grid(8),
@@ -135,7 +135,7 @@ def test_keeping_estimates_changes_nothing_but_rounding(name, key):
 
 def test_what_is_kept_is_the_estimate_of_that_step(key):
     """DDIM without noise ends at its last estimate, and its first is of x_T alone."""
-    prior, problem, _ = cases.gaussian_case("real")
+    prior, problem, _ = cases.noisy_case("real", 0.3)
     denoise, step = analytic.gaussian_denoiser, cases.METHODS["ddim"][0]
     grid, numbers = cases.grid(8), cases.guidance(eta=0.0)
     image, info = loop.sample(
@@ -162,7 +162,7 @@ def test_the_steps_kept_are_spread_and_hold_both_ends(n_steps):
 )
 def test_one_forward_and_its_backward_products(name, key):
     """The denoiser is traced once a step; its pullback serves both gradients."""
-    prior, problem, _ = cases.gaussian_case("real")
+    prior, problem, _ = cases.noisy_case("real", 0.3)
     forward, backward = [], []
 
     @jax.custom_vjp
@@ -189,7 +189,7 @@ def test_one_forward_and_its_backward_products(name, key):
 )
 def test_network_evaluations_are_those_told_of(name, key):
     """Estimates that are kept cost none; what nobody uses is not evaluated."""
-    prior, problem, _ = cases.gaussian_case("real")
+    prior, problem, _ = cases.noisy_case("real", 0.3)
     made = defaults.reconstruction()
     made.method, made.sampler.n_steps = name, 4
     evaluated = []
@@ -220,7 +220,7 @@ def test_a_proximal_step_that_is_not_solved_is_seen(key):
 
 def test_dps_is_ddpm_s_posterior_and_a_gradient_where_x0_is_clipped(key):
     """Its mean is √ᾱ_s β/(1-ᾱ_t) x0 + √α (1-ᾱ_s)/(1-ᾱ_t) x_t, x0 being clipped."""
-    prior, problem, _ = cases.gaussian_case("real")
+    prior, problem, _ = cases.noisy_case("real", 0.3)
     row = jax.tree.map(lambda v: v[3], cases.grid())
     x_t = jax.random.normal(key, problem.operator.image_shape)
 

@@ -44,20 +44,28 @@ def test_mean_and_covariance_with_noise(name, operator_name, sigma, key):
     assert off.max() < 6 / np.sqrt(N_SAMPLES)
 
 
-DRAWS = {"csgm_langevin": 3, "mcg": 2, "mcg_norm": 2}
-"""Methods that draw several noises -> how many, each with a key of its own."""
+DRAWS = {"csgm_langevin": 3, "mcg": 2, "mcg_norm": 2, "ddrm": 1, "ddnm_plus": 1}
+"""Methods whose noise is not white -> how many they draw, several with keys of their
+own."""
 
 
 @pytest.mark.parametrize("operator_name", cases.OPERATORS)
+@pytest.mark.parametrize("index", [6, -1])
 @pytest.mark.parametrize("name", DRAWS)
-def test_a_step_is_the_dense_one_of_the_same_noises(name, operator_name, key):
-    """At σ_t = 0.4 and σ_y = 0.5, so that neither is all of σ_t² + σ_y²."""
+def test_a_step_is_the_dense_one_of_the_same_noises(name, index, operator_name, key):
+    """At σ_t = 0.4 and σ_y = 0.5, so that neither is all of σ_t² + σ_y², and the last.
+
+    There σ_t is 0.01: a larger step, or what is done differently would not be seen.
+    """
     prior, problem, model = cases.noisy_case(operator_name, 0.5)
-    numbers, index = cases.guidance(), 6
-    got, estimate = cases.step_at(key, name, problem, prior, numbers, index)
+    numbers = cases.guidance(zeta=0.3)
+    step, reference = PAIRS.get(name, cases.METHODS[name])
+    got, estimate = cases.step_at(key, step, problem, prior, numbers, index)
     a, s = (level[index] for level in cases.levels())
     x_t, values = np.float64(estimate.x_t).reshape(-1, 1), [float(v) for v in numbers]
-    mean, spread = cases.METHODS[name][1](model, x_t, a, s, *values)
-    keys, shape = jax.random.split(key, DRAWS[name]), estimate.x_t.shape
+    mean, spread = reference(model, x_t, a, s, *values)
+    n, shape = DRAWS[name], estimate.x_t.shape
+    keys = jax.random.split(key, n) if n > 1 else [key]
     z = np.float64([jax.random.normal(k, shape) for k in keys]).ravel()
-    np.testing.assert_allclose(np.ravel(got), mean[:, 0] + spread @ z, atol=1e-4)
+    want = mean[:, 0] + spread @ z[: spread.shape[1]]  # Langevin drops its last
+    np.testing.assert_allclose(np.ravel(got), want, atol=1e-4)

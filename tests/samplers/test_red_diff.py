@@ -1,5 +1,7 @@
 """RED-diff against its formulas in NumPy."""
 
+import functools
+
 import dense
 import jax
 import jax.numpy as jnp
@@ -42,12 +44,23 @@ def test_three_steps_are_adam_s(key):
     assert info.data_residual.shape == (3,)
 
 
-def test_without_the_prior_it_stays_at_the_least_squares_solution(key):
-    prior, problem, model = cases.gaussian_case("ct")
-    numbers = cases.guidance(zeta=1e-4, lam=0.0)
-    image, _ = jax.jit(lambda k: run(k, prior, problem, numbers, 5))(key)
+def test_without_the_prior_it_goes_to_the_data_from_anywhere(key):
+    """And from A†y, where it starts, nowhere."""
+    prior, problem, model = cases.gaussian_case("complex")
+    descend = functools.partial(
+        red_diff.sample,
+        denoise=analytic.gaussian_denoiser,
+        params=prior,
+        problem=problem,
+        guidance=cases.guidance(zeta=0.01, lam=0.0),
+    )
+    grid = jax.tree.map(lambda v: jnp.repeat(v[:1], 600), cases.grid())
+    start = jax.random.normal(key, problem.operator.image_shape)
+    far = jax.jit(lambda: descend(key, grid=grid, projection=lambda *_: start)[0])()
+    np.testing.assert_allclose(model.matrix @ np.ravel(far), model.y, atol=5e-3)
+    stays, _ = jax.jit(lambda: descend(key, grid=grid))()
     want = dense.pinv(model.matrix) @ model.y
-    np.testing.assert_allclose(np.ravel(image), want, atol=2e-3)
+    np.testing.assert_allclose(np.ravel(stays), want, atol=0.02)
 
 
 @pytest.mark.parametrize("operator_name", cases.OPERATORS)

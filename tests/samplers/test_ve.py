@@ -63,12 +63,16 @@ def test_what_is_not_measured_follows_the_prior(name, key):
     np.testing.assert_allclose(part.mean(0), want, atol=5 * np.sqrt(0.5 / N_SAMPLES))
 
 
+@pytest.mark.parametrize("index", [3, -1])
 @pytest.mark.parametrize("operator_name", cases.OPERATORS)
 @pytest.mark.parametrize("name", ["score_med", "score_mri"])
-def test_a_step_is_corrector_merge_predictor_merge(name, operator_name, key):
-    """The formulas of the module, in float64, from the same four noises."""
+def test_a_step_is_corrector_merge_predictor_merge(name, operator_name, index, key):
+    """The formulas of the module, in float64, from the same four noises.
+
+    At the last level the predictor adds none, and y is merged with all its weight.
+    """
     prior, problem, model = cases.gaussian_case(operator_name)
-    row = jax.tree.map(lambda v: v[3], cases.grid())
+    row = jax.tree.map(lambda v: v[index], cases.grid())
     x_t = jax.random.normal(key, problem.operator.image_shape)
     estimate = loop.linearise(analytic.gaussian_denoiser, prior, x_t, row, 1.0)
     numbers, (snr, weight) = cases.guidance(zeta=0.3, lam=0.8), (0.3, 0.8)
@@ -82,7 +86,7 @@ def test_a_step_is_corrector_merge_predictor_merge(name, operator_name, key):
     def score(x):
         return (model.denoise(np.sqrt(a) * x[:, None], a)[0][:, 0] - x) / variance
 
-    def merged(x, sigma, noise):
+    def merged(x, sigma, noise, weight):
         diffused = sigma * noise if name == "score_med" else 0 * noise
         target = model.y + model.matrix @ diffused
         return x + weight * inverse @ (target - model.matrix @ x)
@@ -90,10 +94,12 @@ def test_a_step_is_corrector_merge_predictor_merge(name, operator_name, key):
     x = np.float64(x_t).ravel() / np.sqrt(a)
     size = 2 * (snr * np.linalg.norm(z[0]) / np.linalg.norm(score(x))) ** 2
     x = x + size * score(x) + np.sqrt(2 * size) * z[0]
-    x = merged(x, np.sqrt(variance), z[1])
+    x = merged(x, np.sqrt(variance), z[1], weight)
     change = variance - following
+    if index == -1:
+        z[2], weight = 0.0 * z[2], 1.0
     x = x + change * score(x) + np.sqrt(change) * z[2]
-    x = merged(x, np.sqrt(following), z[3])
+    x = merged(x, np.sqrt(following), z[3], weight)
     np.testing.assert_allclose(np.ravel(got), np.sqrt(s) * x, atol=2e-4)
 
 
