@@ -32,7 +32,7 @@ def reconstruction() -> Config:
     config.task.factor = 4  # super-resolution: pixels along a block's side
     config.task.blur_std = 2.0  # deblurring: standard deviation in pixels
     config.task.noise_std = 0.0  # sigma_y in operator units, per real component
-    config.task.photons = 0.0  # or, simulated CT: I_0 a detector; 0 for no such noise
+    config.task.photons = 0.0  # or, CT: I_0 a detector; 0 for no such noise
 
     config.data = _measured_data()
 

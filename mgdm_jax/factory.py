@@ -249,10 +249,10 @@ def load_measurements(config: Config, image_shape: tuple[int, ...]) -> Measureme
             f"task.kind={config.task.kind} is simulated from images; measurements in "
             "--config.data.path serve the kinds mri_real, mri_complex and ct."
         )
-    if config.task.photons:
+    if config.task.photons and config.task.kind != "ct":
         raise ValueError(
-            "task.photons simulates noise, but the sinograms are yours; say how noisy "
-            "they are with --config.task.noise_std."
+            "task.photons is for CT; say how noisy k-space is with "
+            "--config.task.noise_std."
         )
     if config.guidance.proximal == "fbp_merge":
         raise ValueError(

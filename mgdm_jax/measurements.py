@@ -150,6 +150,27 @@ def with_spectrum(operator: Any, config: Config) -> Any:
     return spectral(operator) if methods.wants_spectrum(config) else operator
 
 
+def of_unequal_noise(
+    operator: Any, y: Array, deviations: np.ndarray, config: Config
+) -> tuple[Any, Array, float]:
+    """Return A, y and σ_y, weighted for a method that weighs, with its spectrum else.
+
+    There σ_y is the root mean square of all deviations.
+
+    Args:
+      operator: A, shared, without a spectrum.
+      y: [n, …] in operator units.
+      deviations: [n, …] σ_i > 0, the same.
+      config: names the method, and how it solves.
+    """
+    if methods.weighs(config):
+        deviations = np.asarray(deviations, np.float32)
+        weight, level = jax.jit(weighted.levelled)(operator, deviations)
+        return weighted.Weighted(operator, weight), weight * y, float(level)
+    level = np.sqrt(np.mean(np.square(deviations)))
+    return with_spectrum(operator, config), y, float(level)
+
+
 def spectral(operator: Any) -> Any:
     """Return the operator with its spectrum or harmonics, where they are known."""
     match operator:

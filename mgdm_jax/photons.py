@@ -34,6 +34,18 @@ def low_dose(
     """
     integral = PER_UNIT * mm_per_unit * np.asarray(sinogram, np.float64)
     counts = np.maximum(rng.poisson(photons * np.exp(-integral)), 1)
-    noisy = np.log(photons / counts) / (PER_UNIT * mm_per_unit)
-    deviation = 1 / np.sqrt(counts) / (PER_UNIT * mm_per_unit)
-    return noisy.astype(np.float32), deviation.astype(np.float32)
+    noisy = np.log(photons / counts)
+    both = (noisy, deviation(noisy, photons))
+    noisy, spread = (values / (PER_UNIT * mm_per_unit) for values in both)
+    return noisy.astype(np.float32), spread.astype(np.float32)
+
+
+def deviation(integral: np.ndarray, photons: float) -> np.ndarray:
+    """Return the deviation 1/√n of measured integrals of attenuation, n = I₀ exp(-p).
+
+    Args:
+      integral: p, of counts or noiseless, no unit.
+      photons: I₀ > 0, see `low_dose`; of a ray one counts at least.
+    """
+    counts = photons * np.exp(-np.asarray(integral, np.float64))
+    return 1 / np.sqrt(np.maximum(counts, 1))

@@ -183,6 +183,7 @@ def _define_flags() -> None:
         "batch_size", 4, "Images, or samples of them, at once.", lower_bound=1
     )
     flags.DEFINE_float("noise_std", 0.0, "Noise, sigma_y, in operator units.")
+    flags.DEFINE_float("photons", 0.0, "I_0, of sinograms of attenuation.", 0.0)
     for name in ("zeta", "lam", "rho", "eta"):
         flags.DEFINE_float(name, None, "Of the method; default: as it was searched.")
     flags.DEFINE_integer("seed", 0, "Of the sampler.")
@@ -196,7 +197,7 @@ def _run(given: flags.FlagValues) -> None:
     report = scan_report.target(path, given.overwrite) if given.report else None
     is_ct = bool(given.sinogram)
     of_mri = ("kspace", "mask", "maps", "centered", "wider_field")
-    of_ct = ("sinogram", "angles")
+    of_ct = ("sinogram", "angles", "photons")
     foreign = [name for name in (of_mri if is_ct else of_ct) if given[name].present]
     if foreign or not (is_ct or given.kspace):
         raise ValueError(
@@ -253,6 +254,7 @@ def _configured(given: flags.FlagValues) -> Config:
     """Return the configuration of a run as the flags have it."""
     config = defaults.reconstruction()
     config.method, config.task.noise_std = given.method, given.noise_std
+    config.task.photons = given.photons
     for name in ("n_steps", "seed", "batch_size"):
         config.sampler[name] = given[name].value
     config.data.wider_field, config.prior.path = given.wider_field, given.prior

@@ -13,11 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import evenly, measurements
+from mgdm_jax import evenly, measurements, photons
 from mgdm_jax.data import checks, hdf5, resize
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import fourier, masks, projection, radon, sense
+from mgdm_jax.types import Array
 
 LEAST, MOST = 0.02, 20.0
 """Brightest values of an image in units of its scale; metal in CT reaches 3 or so."""
@@ -241,13 +242,33 @@ def from_ct(
     facts = {"data": str(path), "simulated": "nothing known of"}
     facts |= _doubts(path, dark if brightest < DARK else "")
     facts |= measurements.view_facts(len(file.angles_deg), detectors)
+    operator, sinogram, sigma = _with_noise(path, file, operator, sinogram, config)
     return Measurements(
-        operator=measurements.with_spectrum(operator, config),
+        operator=operator,
         measurement=sinogram,
-        noise_std=config.task.noise_std,
+        noise_std=sigma,
         reference=None if reference is None else reference * region,
         scale=scale,
         region=region,
         facts=facts,
         level=len(file.angles_deg),
     )
+
+
+def _with_noise(
+    path: str, file: hdf5.CtFile, operator: Any, sinogram: Array, config: Config
+) -> tuple[Any, Array, float]:
+    """Return A, y and σ_y, each ray's noise by its photons where I₀ is given."""
+    task = config.task
+    if not task.photons:
+        ready = measurements.with_spectrum(operator, config)
+        return ready, sinogram, task.noise_std
+    if task.noise_std or file.scale == 1:
+        raise ValueError(
+            f"{path}: photons is the I_0 of sinograms of attenuation, whose scale is "
+            "2.048 * mu of water * pixel, and takes the place of noise_std: got scale "
+            f"{file.scale:g}, noise_std {task.noise_std:g}."
+        )
+    deviations = photons.deviation(file.sinogram[: len(sinogram)], task.photons)
+    deviations /= file.scale * float(operator.scale)
+    return measurements.of_unequal_noise(operator, sinogram, deviations, config)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mgdm_jax import measurements, methods, photons
+from mgdm_jax import measurements, photons
 from mgdm_jax.data import plain_slices, prepared, samples, wanted
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
@@ -23,7 +23,6 @@ from mgdm_jax.operators import (
     radon,
     sense,
     sparse_views,
-    weighted,
 )
 from mgdm_jax.types import Array
 
@@ -51,7 +50,7 @@ def simulate(config: Config, image_shape: tuple[int, ...]) -> Measurements:
     operator, facts = make_operator(config.task, image_shape)
     if given.has_phase:
         facts["simulated"] = facts["simulated"].replace(*_NO_PHASE)
-    if not (config.task.photons and methods.weighs(config)):
+    if not config.task.photons:
         operator = measurements.with_spectrum(operator, config)
     made = _measure(config, operator, given, facts, region)
     if config.guidance.proximal == "fbp_merge" and config.task.kind == "ct":
@@ -242,7 +241,7 @@ def _white(config: Config, operator: Any, clean: Array) -> tuple[Array, float]:
 def _low_dose(
     config: Config, operator: Any, clean: Array, pixel_mm: np.ndarray
 ) -> tuple[Any, Array, float]:
-    """Return A, A x + n and σ_y, or all of them weighted, for methods that weigh."""
+    """Return A, A x + n and σ_y, as `measurements.of_unequal_noise`."""
     task = config.task
     if task.kind != "ct" or task.noise_std or task.photons < 0:
         raise ValueError(
@@ -252,10 +251,4 @@ def _low_dose(
     rng = np.random.default_rng([config.sampler.seed, NOISE_STREAM])
     mm_per_unit = pixel_mm[:, None, None] * float(operator.scale)
     y, deviation = photons.low_dose(rng, np.asarray(clean), task.photons, mm_per_unit)
-    if methods.weighs(config):
-        weight, level = jax.jit(weighted.levelled)(operator, jnp.asarray(deviation))
-        return weighted.Weighted(operator, weight), weight * y, float(level)
-    # The others know one σ_y: the root mean square over the measured rays.
-    seen = np.asarray(operator.sampled(jnp.ones(y.shape[1:]))) > 0
-    sigma = float(np.sqrt(np.mean(deviation[:, seen] ** 2)))
-    return operator, jax.vmap(operator.sampled)(jnp.asarray(y)), sigma
+    return measurements.of_unequal_noise(operator, jnp.asarray(y), deviation, config)

@@ -8,7 +8,7 @@ import tiny
 
 from mgdm_jax import defaults, factory, posterior, reconstruct
 from mgdm_jax.data import samples, scan_arrays
-from mgdm_jax.operators import masks
+from mgdm_jax.operators import masks, radon
 from mgdm_jax.reconstructing import outputs
 from mgdm_jax.running import resumable
 
@@ -203,6 +203,26 @@ def test_a_prior_of_other_channels_is_refused(channels, tmp_path):
     contents = scan_arrays.ct_arrays(str(tmp_path / "s.npy"), str(tmp_path / "a.npy"))
     with pytest.raises(ValueError, match=f"got one of {channels}"):
         reconstruct.measured(contents, "s.npy", config(), (32, 32, channels))
+
+
+def test_photons_are_of_sinograms_and_weigh_their_rays(tmp_path):
+    disc = np.hypot(*(np.indices((32, 32)) - 16)) < 10
+    projector, scale = radon.parallel_beam(np.arange(5) * 36.0, 32), 0.1
+    sinogram = np.asarray(projector.forward(0.5 * disc.astype("f4")))
+    np.save(tmp_path / "s.npy", sinogram[None] * float(projector.scale) * scale)
+    np.save(tmp_path / "a.npy", np.arange(5) * 36.0)
+    prior = tiny.write_prior(tmp_path, 32, 1)
+    words = ["--prior", prior, "--sinogram=s.npy", "--angles=a.npy", "--n_steps=2"]
+    words += [f"--scale={scale}", "--noreport", "--overwrite", "--out=o.npy"]
+    images = []
+    for more in ([], ["--photons=1e3"]):
+        done = command_server.run("reconstruct", *words, *more, cwd=tmp_path)
+        assert done.code == 0, done.err
+        images.append(np.load(tmp_path / "o.npy"))
+    assert np.abs(images[1] - images[0]).max() > 1e-3 * scale
+    words = ["--prior", prior, "--kspace=s.npy", "--photons=1e3", "--out=p.npy"]
+    done = command_server.run("reconstruct", *words, cwd=tmp_path)
+    assert done.code == 2 and "give either --kspace" in done.err
 
 
 def test_measurements_that_do_not_fit_get_a_warning(tmp_path, rng):

@@ -8,7 +8,8 @@ import pytest
 from test_configs import ROOT, load
 from test_reconstruct import kspace_of
 
-from mgdm_jax import defaults, factory, scans
+from mgdm_jax import defaults, factory, photons, scans, simulate
+from mgdm_jax.data import samples
 from mgdm_jax.operators import coils, radon
 
 SIZE = (9, 12)
@@ -119,3 +120,34 @@ def test_a_kind_of_which_no_file_is_read_is_refused(tmp_path):
     config.task.kind, config.data.path = "deblurring", str(tmp_path / "a.h5")
     with pytest.raises(ValueError, match="no file of measurements is read for task"):
         scans.read(config, (16, 16))
+
+
+@pytest.mark.parametrize("method", ["mgdm", "ddrm"])
+def test_photons_of_a_scan_are_those_of_the_same_scan_simulated(method, tmp_path):
+    """Sinograms of attenuation in a file against the simulation that they come from."""
+    config = load(ROOT / "ct_lidc.py", "smoke")
+    config.task.n_views, config.task.photons, config.method = 4, 1e4, method
+    made = simulate.simulate(config, (160, 160))
+    weight = made.operator.weight if method == "mgdm" else 1.0
+    pixel = samples.spacing_mm("chest", config.data.split, config.data.subject)[1]
+    scale = photons.PER_UNIT * pixel
+    path = tmp_path / "scan.h5"
+    plain = radon.parallel_beam(np.arange(4) * 45.0, 160)
+    with h5py.File(path, "w") as file:
+        sinogram = np.asarray(made.measurement) / np.asarray(weight)
+        file["sinogram"] = sinogram * float(plain.scale) * scale
+        file["angles_deg"], file.attrs["scale"] = np.arange(4) * 45.0, scale
+    config.data.path = str(path)
+    read = factory.load_measurements(config, (160, 160))
+    assert read.noise_std == pytest.approx(made.noise_std, rel=1e-3)
+    np.testing.assert_allclose(read.measurement, made.measurement, rtol=1e-3, atol=1e-5)
+    if method == "mgdm":
+        np.testing.assert_allclose(read.operator.weight, weight, rtol=1e-3)
+    for change in ({"noise_std": 0.1}, {}):
+        config.task.update(change)
+        with h5py.File(path, "a") as file:
+            file.attrs["scale"] = scale if change else 1.0
+        with pytest.raises(ValueError, match="sinograms of attenuation") as caught:
+            factory.load_measurements(config, (160, 160))
+        assert "\n" not in str(caught.value)
+        config.task.noise_std = 0.0

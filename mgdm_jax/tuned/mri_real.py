@@ -74,6 +74,7 @@ MRI_REAL = {
         "mcg_fresh": (4.5, 0.0, 0.0, 1.0),
         "csgm_langevin": (0.6, 0.0, 0.0, 0.0),
         "score_med": (0.562, 0.5, 0.0, 0.0),
+        "score_mri": (0.562, 1.0, 0.0, 0.0),
     },
 }
 """Four inner slices of itk_mprage, 100 steps, equispaced columns, brain_t1_held_back:

@@ -13,16 +13,14 @@ from mgdm_jax.guidance import discrepancy, inner, proximal
 from mgdm_jax.samplers import loop, mgdm
 from mgdm_jax.types import Problem
 
-IMPLIED = ("dps", "dps_norm", "diffpir")
+IMPLIED = ("dps", "dps_norm", "mcg", "mcg_norm", "diffpir")
 """Rows whose noise is that of the clipped x0; of the others it is the network's."""
 
-OF_THE_NETWORK = (
-    *("ddim", "ddnm", "ddnm_plus", "ddrm", "dds", "pigdm"),
-    *("mgdm", "mgdm_cg", "mgdm_no_pr", "mgdm_no_i", "mgdm_no_ir", "mgdm_no_r"),
-)
+WITHOUT_NOISE = ("csgm_langevin", "score_med", "score_mri")
+"""Rows that go on from x_t itself."""
 
 
-@pytest.mark.parametrize("name", (*IMPLIED, *OF_THE_NETWORK))
+@pytest.mark.parametrize("name", [m for m in cases.METHODS if m not in WITHOUT_NOISE])
 def test_where_x0_is_clipped_the_noise_is_the_network_s(name, key):
     """Blind and without fresh noise a step is √ᾱ_s x0 + √(1-ᾱ_s) ε."""
     prior, problem, _ = cases.gaussian_case("complex")
