@@ -17,8 +17,8 @@ from mgdm_jax.types import Array, Estimate, Guidance, Problem, StepFn, StepInfo
 def make_step(*, n_inner: int = 3) -> StepFn:
     """Return one noise level: so many steps, stable for ζ < 1.
 
-    The image is Tweedie's mean where the last step of all
-    starts. λ, ρ and η have no part.
+    The image is Tweedie's mean where the last step of all starts. λ, ρ and η have no
+    part.
 
     Args:
       n_inner: Langevin steps, each a network evaluation.
