@@ -104,15 +104,12 @@ def reconstruct(config: Config, weight: float) -> tuple[np.ndarray, np.ndarray]:
     """
     shape = factory.load_prior(config.prior.path).image_shape
     solve, config = METHODS[config.method], copy.deepcopy(config)
-    config.method = "ddim"  # asks for no spectrum
+    config.method = "dps"  # asks for no spectrum, and weighs
     measured = factory.load_measurements(config, shape)
     assert measured.reference is not None
     images = []
     for i in range(len(measured)):
-        operator = measured.prepare(
-            measured.operator[i] if measured.per_image else measured.operator
-        )
-        images.append(solve(Problem(operator, measured.measurement[i]), weight))
+        images.append(solve(measured.single(i), weight))
     region = 1.0 if measured.region is None else measured.region
     return measured.reference, np.stack(images) * region
 

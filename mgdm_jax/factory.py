@@ -249,11 +249,6 @@ def load_measurements(config: Config, image_shape: tuple[int, ...]) -> Measureme
             f"task.kind={config.task.kind} is simulated from images; measurements in "
             "--config.data.path serve the kinds mri_real, mri_complex and ct."
         )
-    if config.task.photons and config.task.kind != "ct":
-        raise ValueError(
-            "task.photons is for CT; say how noisy k-space is with "
-            "--config.task.noise_std."
-        )
     if config.guidance.proximal == "fbp_merge":
         raise ValueError(
             "guidance.proximal=fbp_merge is for simulated views; leave it at auto for "
@@ -275,6 +270,11 @@ def check_kind(task: Config, image_shape: tuple[int, ...]) -> None:
         raise ValueError(
             f"task.kind={task.kind} needs a prior of {channels[task.kind]} channels, "
             f"got one of {prior}; give another."
+        )
+    if task.photons and task.kind != "ct":
+        raise ValueError(
+            f"photons are CT's, got task.photons={task.photons:g} with task.kind="
+            f"{task.kind}; say how noisy other measurements are with noise_std."
         )
     if task.n_coils > 1 and task.kind != "mri_complex":
         raise ValueError(

@@ -23,31 +23,33 @@ class Measurements:
     """n inverse problems of one kind.
 
     Attributes:
-      operator: shared by all, a `Weighted` one but for its weight [n, …]; or a list of
-        one an image.
+      operator: shared by all, or a list of one an image.
       prepare: finishes an operator of the list when its turn comes: row spectra of a
         whole scan would not fit into memory.
       measurement: [n, …] in operator units.
-      noise_std: σ_y, operator units.
+      noise_std: σ_y, operator units; [n] of those with weights.
       reference: [n, h, w] or [n, h, w, 2] in operator units, or None.
       scale: [n] image in the file's units = scale · image in operator units.
       region: [h, w] pixels that A sees, or None for all; images are zero elsewhere.
       facts: what a reader of the results must know; goes into metrics.json.
       level: acceleration or number of views of a file, by which numbers are chosen;
         None of simulated ones, which have the configuration's.
+      weight: [n, …] W of `operators.weighted`, or None where all are equally noisy;
+        `problem` multiplies A and y by it.
       whose: column -> [n], whose slice each image is, `prepared.WHOSE`; empty where
         all are of one volume.
     """
 
     operator: Any
     measurement: Array
-    noise_std: float
+    noise_std: float | np.ndarray
     reference: np.ndarray | None
     scale: np.ndarray
     region: np.ndarray | None
     facts: dict
     prepare: Callable[[Any], Any] = lambda operator: operator
     level: float | None = None
+    weight: Array | None = None
     whose: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
@@ -63,30 +65,45 @@ class Measurements:
         """Return all that a file gave or a simulation made, and nothing derived."""
         leaves = jax.tree_util.tree_leaves_with_path(self.operator)
         found = [leaf for way, leaf in leaves if not _is_derived(way)]
-        found += [self.measurement, self.noise_std, self.scale]
+        # Weights and their level follow, of a device's arithmetic.
+        noise = [] if self.weight is not None else [self.noise_std]
+        found += [self.measurement, *noise, self.scale]
         return found + [v for v in (self.reference, self.region) if v is not None]
 
     def problem(self, index: np.ndarray) -> Problem:
         """Return the problems [b] at `index`; see `axes`."""
-        operator = self.operator
+        operator, y, sigma = self.operator, self.measurement[index], self.noise_std
         if self.per_image:
             # A batch is filled up with repeats of one image: prepare that one once.
             made = {i: self.prepare(self.operator[i]) for i in set(index.tolist())}
             each = [made[i] for i in index.tolist()]
             operator = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
-        else:
-            operator = _of_images(operator, index)
-        return Problem(operator, self.measurement[index], jnp.float32(self.noise_std))
+        if self.weight is not None:
+            weight, sigma = self.weight[index], np.asarray(sigma)[index]
+            operator, y = weighted.Weighted(operator, weight), weight * y
+        return Problem(operator, y, jnp.float32(sigma))
+
+    def single(self, i: int) -> Problem:
+        """Return the problem of one image, without an axis for it."""
+        return jax.tree.map(
+            lambda axis, part: part if axis is None else jax.tree.map(_first, part),
+            self.axes,
+            self.problem(np.array([i])),
+            is_leaf=lambda axis: axis is None,
+        )
 
     def take(self, index: np.ndarray) -> "Measurements":
         """Return the problems [b] at `index` as measurements of their own."""
         operator, reference = self.operator, self.reference
         if self.per_image:
             operator = [operator[i] for i in index.tolist()]
-        else:
-            operator = _of_images(operator, index)
+        weights: dict[str, Any] = {}
+        if self.weight is not None:
+            noise_std = np.asarray(self.noise_std)[index]
+            weights = {"weight": self.weight[index], "noise_std": noise_std}
         return dataclasses.replace(
             self,
+            **weights,
             operator=operator,
             measurement=self.measurement[index],
             reference=None if reference is None else reference[index],
@@ -117,17 +134,14 @@ class Measurements:
     @property
     def axes(self) -> Problem:
         """`in_axes` of `jax.vmap` for what `problem` returns."""
-        axis = 0 if self.per_image else None
-        if isinstance(self.operator, weighted.Weighted):
-            axis = weighted.Weighted(None, 0)
-        return Problem(axis, 0, None)  # type: ignore[arg-type]
+        axis: Any = 0 if self.per_image else None
+        if self.weight is None:
+            return Problem(axis, 0, None)  # type: ignore[arg-type]
+        return Problem(weighted.Weighted(axis, 0), 0, 0)  # type: ignore[arg-type]
 
 
-def _of_images(operator: Any, index: np.ndarray) -> Any:
-    """Return a shared operator with the weights of those images alone."""
-    if not isinstance(operator, weighted.Weighted):
-        return operator
-    return dataclasses.replace(operator, weight=operator.weight[index])
+def _first(leaf: Array) -> Array:
+    return leaf[0]
 
 
 def _is_derived(way: tuple) -> bool:
@@ -135,13 +149,15 @@ def _is_derived(way: tuple) -> bool:
 
 
 def expected_residual(given: Measurements) -> float:
-    """Return σ_y √m / ‖y‖: the relative misfit of the true images.
+    """Return σ_y √m / ‖y‖: the relative misfit of the true images, weighted as it is.
 
     m real numbers are measured, about those that are not zero.
     """
     y = np.asarray(given.measurement)
+    y = y if given.weight is None else y * np.asarray(given.weight)
+    measured = np.count_nonzero(y.reshape(len(y), -1), axis=1)
     n_parts = 2 if np.iscomplexobj(y) else 1
-    noise = float(given.noise_std) * np.sqrt(n_parts * np.count_nonzero(y))
+    noise = np.sqrt(n_parts * np.sum(measured * np.square(given.noise_std)))
     return float(noise / max(np.linalg.norm(y), np.finfo(np.float32).tiny))
 
 
@@ -150,25 +166,28 @@ def with_spectrum(operator: Any, config: Config) -> Any:
     return spectral(operator) if methods.wants_spectrum(config) else operator
 
 
-def of_unequal_noise(
-    operator: Any, y: Array, deviations: np.ndarray, config: Config
-) -> tuple[Any, Array, float]:
-    """Return A, y and σ_y, weighted for a method that weighs, with its spectrum else.
+def with_photons(made: Measurements, deviations: np.ndarray, config: Config) -> Any:
+    """Return measurements of unequal noise: with weights, for a method that weighs.
 
-    There σ_y is the root mean square of all deviations.
+    For others with the operator's spectrum, where wanted, and for σ_y the root mean
+    square of all deviations.
 
     Args:
-      operator: A, shared, without a spectrum.
-      y: [n, …] in operator units.
-      deviations: [n, …] σ_i > 0, the same.
-      config: names the method, and how it solves.
+      made: operator shared and without a spectrum.
+      deviations: [n, …] σ_i > 0 in operator units.
+      config: names I₀, the method, and how it solves.
     """
+    deviations = np.asarray(deviations, np.float32)
     if methods.weighs(config):
-        deviations = np.asarray(deviations, np.float32)
-        weight, level = jax.jit(weighted.levelled)(operator, deviations)
-        return weighted.Weighted(operator, weight), weight * y, float(level)
-    level = np.sqrt(np.mean(np.square(deviations)))
-    return with_spectrum(operator, config), y, float(level)
+        weight, sigma = jax.jit(weighted.levelled)(made.operator, deviations)
+        changes = {"weight": weight, "noise_std": np.asarray(sigma)}
+    else:
+        sigma = float(np.sqrt(np.mean(np.square(deviations))))
+        operator = with_spectrum(made.operator, config)
+        changes = {"operator": operator, "noise_std": sigma}
+    facts = {"photons": config.task.photons, "weighted": "weight" in changes}
+    facts |= {"noise_std": float(np.mean(sigma))}
+    return dataclasses.replace(made, **changes, facts=made.facts | facts)
 
 
 def spectral(operator: Any) -> Any:

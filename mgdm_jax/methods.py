@@ -148,7 +148,8 @@ def travel(config: Config) -> tuple[int, int]:
 
 def weighs(config: Config) -> bool:
     """Return whether unequal noise is met by weights, see `operators.weighted`."""
-    return facts(config).weighs and config.guidance.proximal in ("auto", "cg")
+    known, by_cg = facts(config), config.guidance.proximal in ("auto", "cg")
+    return known.weighs and (by_cg or not known.asks_spectrum)
 
 
 def wants_spectrum(config: Config) -> bool:

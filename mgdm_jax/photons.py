@@ -45,7 +45,7 @@ def deviation(integral: np.ndarray, photons: float) -> np.ndarray:
 
     Args:
       integral: p, of counts or noiseless, no unit.
-      photons: I₀ > 0, see `low_dose`; of a ray one counts at least.
+      photons: I₀ > 0, see `low_dose`; a ray counts for one at least, and for no more.
     """
     counts = photons * np.exp(-np.asarray(integral, np.float64))
-    return 1 / np.sqrt(np.maximum(counts, 1))
+    return 1 / np.sqrt(np.clip(counts, 1, photons))

@@ -12,7 +12,6 @@ from mgdm_jax import reconstruction
 from mgdm_jax.factory import Prior, Sampler
 from mgdm_jax.guidance import proximal
 from mgdm_jax.measurements import Measurements, spectral
-from mgdm_jax.operators import weighted
 from mgdm_jax.reconstruction import Reconstruction
 from mgdm_jax.types import Array, Guidance, Problem
 
@@ -138,11 +137,10 @@ def unseen(measurements: Measurements, images: np.ndarray) -> np.ndarray:
     if measurements.per_image:
         measurements = dataclasses.replace(measurements, prepare=spectral)
     else:
-        operator = measurements.operator
-        if isinstance(operator, weighted.Weighted):
-            operator = operator.operator  # sees what W A sees
-        operator = spectral(operator)
+        operator = spectral(measurements.operator)
         measurements = dataclasses.replace(measurements, operator=operator)
+    if measurements.weight is not None:  # W A sees what A sees
+        measurements = dataclasses.replace(measurements, weight=None, noise_std=0.0)
     axes = measurements.axes
 
     def project(problem: Problem, image: Array) -> Array:

@@ -201,7 +201,7 @@ def _run(given: flags.FlagValues) -> None:
     foreign = [name for name in (of_mri if is_ct else of_ct) if given[name].present]
     if foreign or not (is_ct or given.kspace):
         raise ValueError(
-            "give either --kspace (--mask, --maps), or --sinogram (--angles)."
+            "give --kspace (--mask, --maps), or --sinogram (--angles, --photons)."
         )
     config, contents = _configured(given), _contents(given)
     source = given.sinogram if is_ct else given.kspace

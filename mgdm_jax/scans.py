@@ -18,7 +18,6 @@ from mgdm_jax.data import checks, hdf5, resize
 from mgdm_jax.defaults import Config
 from mgdm_jax.measurements import Measurements
 from mgdm_jax.operators import fourier, masks, projection, radon, sense
-from mgdm_jax.types import Array
 
 LEAST, MOST = 0.02, 20.0
 """Brightest values of an image in units of its scale; metal in CT reaches 3 or so."""
@@ -28,6 +27,9 @@ DARK = 0.3
 
 JUDGED = 5
 """Slices, at most, by which a given scale is judged: the first may be near empty."""
+
+STOPPED = 0.1
+"""Share of rays, at most, that no photon may survive."""
 
 _WIDER = (
     "; where complex images are the middle of a wider field of view, give --wider_field"
@@ -242,33 +244,38 @@ def from_ct(
     facts = {"data": str(path), "simulated": "nothing known of"}
     facts |= _doubts(path, dark if brightest < DARK else "")
     facts |= measurements.view_facts(len(file.angles_deg), detectors)
-    operator, sinogram, sigma = _with_noise(path, file, operator, sinogram, config)
-    return Measurements(
+    if not config.task.photons:
+        operator = measurements.with_spectrum(operator, config)
+    made = Measurements(
         operator=operator,
         measurement=sinogram,
-        noise_std=sigma,
+        noise_std=config.task.noise_std,
         reference=None if reference is None else reference * region,
         scale=scale,
         region=region,
         facts=facts,
         level=len(file.angles_deg),
     )
+    return _with_photons(path, file, made, config) if config.task.photons else made
 
 
-def _with_noise(
-    path: str, file: hdf5.CtFile, operator: Any, sinogram: Array, config: Config
-) -> tuple[Any, Array, float]:
-    """Return A, y and σ_y, each ray's noise by its photons where I₀ is given."""
-    task = config.task
-    if not task.photons:
-        ready = measurements.with_spectrum(operator, config)
-        return ready, sinogram, task.noise_std
+def _with_photons(
+    path: str, file: hdf5.CtFile, made: Measurements, config: Config
+) -> Measurements:
+    """Return the measurements with the noise of I₀ photons a ray."""
+    task, attenuation = config.task, file.sinogram[: len(made)]
     if task.noise_std or file.scale == 1:
         raise ValueError(
             f"{path}: photons is the I_0 of sinograms of attenuation, whose scale is "
             "2.048 * mu of water * pixel, and takes the place of noise_std: got scale "
             f"{file.scale:g}, noise_std {task.noise_std:g}."
         )
-    deviations = photons.deviation(file.sinogram[: len(sinogram)], task.photons)
-    deviations /= file.scale * float(operator.scale)
-    return measurements.of_unequal_noise(operator, sinogram, deviations, config)
+    if np.mean(attenuation > np.log(task.photons)) > STOPPED:
+        raise ValueError(
+            f"{path}: of {task.photons:g} photons none would survive on many rays, as "
+            f"integrals reach {attenuation.max():.3g}; give I_0 of a detector, and "
+            "sinograms of attenuation, without a unit."
+        )
+    units = file.scale * float(made.operator.scale)
+    deviations = photons.deviation(attenuation, task.photons) / units
+    return measurements.with_photons(made, deviations, config)

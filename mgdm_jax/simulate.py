@@ -197,13 +197,8 @@ def _measure(
 ) -> Measurements:
     """Return A x + n, n of the task's noise level, independent of the sampler's."""
     clean = _forward(operator, given.images)
-    if config.task.photons:
-        low = _low_dose(config, operator, clean, given.pixel_mm)
-        operator, measurement, sigma = low
-        facts = facts | {"photons": config.task.photons}
-    else:
-        measurement, sigma = _white(config, operator, clean)
-    return Measurements(
+    measurement, sigma = _white(config, operator, clean)
+    made = Measurements(
         operator=operator,
         measurement=measurement,
         noise_std=sigma,
@@ -213,6 +208,7 @@ def _measure(
         facts={"data": given.source} | facts | {"noise_std": sigma},
         whose=given.whose,
     )
+    return _low_dose(config, made, given.pixel_mm) if config.task.photons else made
 
 
 def _forward(operator: Any, images: np.ndarray) -> Array:
@@ -239,9 +235,8 @@ def _white(config: Config, operator: Any, clean: Array) -> tuple[Array, float]:
 
 
 def _low_dose(
-    config: Config, operator: Any, clean: Array, pixel_mm: np.ndarray
-) -> tuple[Any, Array, float]:
-    """Return A, A x + n and σ_y, as `measurements.of_unequal_noise`."""
+    config: Config, clean: Measurements, pixel_mm: np.ndarray
+) -> Measurements:
     task = config.task
     if task.kind != "ct" or task.noise_std or task.photons < 0:
         raise ValueError(
@@ -249,6 +244,8 @@ def _low_dose(
             f"got {task.photons} with kind={task.kind}, noise_std={task.noise_std}."
         )
     rng = np.random.default_rng([config.sampler.seed, NOISE_STREAM])
-    mm_per_unit = pixel_mm[:, None, None] * float(operator.scale)
-    y, deviation = photons.low_dose(rng, np.asarray(clean), task.photons, mm_per_unit)
-    return measurements.of_unequal_noise(operator, jnp.asarray(y), deviation, config)
+    mm_per_unit = pixel_mm[:, None, None] * float(clean.operator.scale)
+    sinogram = np.asarray(clean.measurement)
+    y, deviations = photons.low_dose(rng, sinogram, task.photons, mm_per_unit)
+    noisy = dataclasses.replace(clean, measurement=jnp.asarray(y))
+    return measurements.with_photons(noisy, deviations, config)

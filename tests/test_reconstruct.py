@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tiny
 
-from mgdm_jax import defaults, factory, posterior, reconstruct
+from mgdm_jax import defaults, factory, photons, posterior, reconstruct
 from mgdm_jax.data import samples, scan_arrays
 from mgdm_jax.operators import masks, radon
 from mgdm_jax.reconstructing import outputs
@@ -214,15 +214,18 @@ def test_photons_are_of_sinograms_and_weigh_their_rays(tmp_path):
     prior = tiny.write_prior(tmp_path, 32, 1)
     words = ["--prior", prior, "--sinogram=s.npy", "--angles=a.npy", "--n_steps=2"]
     words += [f"--scale={scale}", "--noreport", "--overwrite", "--out=o.npy"]
+    words += ["--zeta=0.1", "--lam=0.01", "--rho=0.1", "--eta=0.5"]
+    spread = photons.deviation(sinogram * float(projector.scale) * scale, 1e3)
+    sigma = np.sqrt(np.mean(np.square(spread))) / (scale * float(projector.scale))
     images = []
-    for more in ([], ["--photons=1e3"]):
-        done = command_server.run("reconstruct", *words, *more, cwd=tmp_path)
+    for more in (f"--noise_std={sigma}", "--photons=1e3"):
+        done = command_server.run("reconstruct", *words, more, cwd=tmp_path)
         assert done.code == 0, done.err
         images.append(np.load(tmp_path / "o.npy"))
     assert np.abs(images[1] - images[0]).max() > 1e-3 * scale
     words = ["--prior", prior, "--kspace=s.npy", "--photons=1e3", "--out=p.npy"]
     done = command_server.run("reconstruct", *words, cwd=tmp_path)
-    assert done.code == 2 and "give either --kspace" in done.err
+    assert done.code == 2 and "give --kspace" in done.err
 
 
 def test_measurements_that_do_not_fit_get_a_warning(tmp_path, rng):

@@ -243,7 +243,7 @@ def test_a_sinogram_of_scikit_image(tmp_path):
         ({"task.n_coils": 8}, "needs task.kind=mri_complex"),
         ({"data.subject": "nobody"}, "nobody"),
         ({"data.path": "absent.h5"}, "absent.h5"),
-        ({"data.path": "mine.h5", "task.photons": 1e5}, "photons is for CT"),
+        ({"data.path": "mine.h5", "task.photons": 1e5}, "photons are CT's"),
         ({"data.path": "mine.h5", "task.kind": "deblurring"}, "is simulated from"),
         ({"prior.path": "absent"}, "no prior 'absent'"),
         ({"sampler.time_grid": "magic"}, "time_grid must be"),

@@ -11,7 +11,6 @@ import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from mgdm_jax.operators import linalg
 from mgdm_jax.types import Array, LinearOperator
@@ -61,7 +60,7 @@ class Weighted:
 
 
 def levelled(operator: LinearOperator, deviations: Array) -> tuple[Array, Array]:
-    """Return W [n, …] and the level σ_y of its noise, so that the largest ‖W A‖ is 1.
+    """Return W [n, …] and the levels σ_y [n] of their noise, so that each ‖W A‖ is 1.
 
     Args:
       operator: A.
@@ -72,5 +71,6 @@ def levelled(operator: LinearOperator, deviations: Array) -> tuple[Array, Array]
         weighted = Weighted(operator, 1.0 / deviation)
         return linalg.operator_norm(weighted, jax.random.key(0))
 
-    level = 1.0 / jax.lax.map(norm, deviations).max()
-    return level / deviations, jnp.float32(level)
+    levels = 1.0 / jax.lax.map(norm, deviations)
+    spread = levels.reshape(-1, *(1,) * (deviations.ndim - 1))
+    return spread / deviations, levels

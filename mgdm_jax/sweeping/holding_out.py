@@ -22,11 +22,12 @@ SHARE = 0.2
 
 
 class Part(NamedTuple):
-    """Some of the measurements: their operator, y [n, …] and σ_y in its units."""
+    """Some of the measurements: their operator, y [n, …], σ_y in its units, weights."""
 
     operator: Any
     measurement: Array
-    noise_std: float
+    noise_std: float | np.ndarray
+    weight: Array | None = None
 
 
 def split(given: Measurements, config: Config) -> tuple[Measurements, Measurements]:
@@ -46,7 +47,9 @@ def split(given: Measurements, config: Config) -> tuple[Measurements, Measuremen
         ]
         kept, held = (_stacked(parts) for parts in zip(*each, strict=True))
     else:
-        kept, held = _split(given.operator, given.measurement, given.noise_std)
+        kept, held = _split(
+            given.operator, given.measurement, given.noise_std, given.weight
+        )
         operator = measurements.with_spectrum(kept.operator, config)
         kept = kept._replace(operator=operator)
     return (
@@ -61,7 +64,12 @@ def _stacked(parts: tuple[Part, ...]) -> Part:
     return Part([part.operator for part in parts], y, parts[0].noise_std)
 
 
-def _split(operator: Any, y: Array, noise_std: float) -> tuple[Part, Part]:
+def _split(
+    operator: Any,
+    y: Array,
+    noise_std: float | np.ndarray,
+    weight: Array | None = None,
+) -> tuple[Part, Part]:
     match operator:
         case fourier.MaskedFourier() | sense.Sense():
             is_real = len(operator.image_shape) == 2
@@ -75,14 +83,8 @@ def _split(operator: Any, y: Array, noise_std: float) -> tuple[Part, Part]:
         case radon.ParallelBeam():
             held = held_views(len(operator.directions))
             return (
-                _views(operator, y, noise_std, ~held),
-                _views(operator, y, noise_std, held),
-            )
-        case weighted.Weighted():
-            held = held_views(len(operator.operator.directions))
-            return (
-                _weighted_views(operator, y, noise_std, ~held),
-                _weighted_views(operator, y, noise_std, held),
+                _views(operator, y, noise_std, weight, ~held),
+                _views(operator, y, noise_std, weight, held),
             )
         case _:
             raise ValueError(
@@ -99,21 +101,23 @@ def _with_mask(operator: Any, mask: np.ndarray) -> Any:
 
 
 def _views(
-    operator: radon.ParallelBeam, y: Array, noise_std: float, taken: np.ndarray
+    operator: radon.ParallelBeam,
+    y: Array,
+    noise_std: float | np.ndarray,
+    weight: Array | None,
+    taken: np.ndarray,
 ) -> Part:
     cosine, sine = np.asarray(operator.directions, np.float64)[taken].T
     angles = np.rad2deg(np.arctan2(sine, cosine))
     part = radon.parallel_beam(angles, operator.size)
     ratio = float(operator.scale) / float(part.scale)  # each has norm 1
-    return Part(part, ratio * y[:, taken], ratio * noise_std)
-
-
-def _weighted_views(
-    operator: weighted.Weighted, y: Array, noise_std: float, taken: np.ndarray
-) -> Part:
-    part = _views(operator.operator, y, noise_std, taken)
-    weight = operator.weight[:, taken]
-    return part._replace(operator=weighted.Weighted(part.operator, weight))
+    noise_std = ratio * noise_std
+    if weight is not None:
+        level = np.asarray(noise_std)[:, None, None]
+        deviations = level / np.asarray(weight)[:, taken]
+        weight, level = jax.jit(weighted.levelled)(part, deviations)
+        noise_std = np.asarray(level)
+    return Part(part, ratio * y[:, taken], noise_std, weight)
 
 
 def held_samples(mask: np.ndarray, *, is_real: bool) -> np.ndarray:

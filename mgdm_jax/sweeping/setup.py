@@ -114,15 +114,15 @@ def _check_criterion(config: Config, measurements: Measurements) -> None:
             f"{config.data.path} has no reference to compare with; choose without one "
             "by --config.sweep.criterion=held_out."
         )
-    if criterion in criteria.NOISY and not measurements.noise_std:
+    if criterion in criteria.NOISY and not np.any(measurements.noise_std):
         raise ValueError(
             f"sweep.criterion={criterion} rests on the noise level; give it by "
-            "--config.task.noise_std, or take held_out."
+            "--config.task.noise_std, or .photons, or take held_out."
         )
     if criterion == "sure" and config.task.photons and not methods.weighs(config):
         raise ValueError(
             "sweep.criterion=sure is for noise of one level, and that of task.photons "
-            f"differs between detectors, which {config.method} does not weigh; take "
+            f"differs between rays, which {config.method} does not weigh here; take "
             "discrepancy or held_out."
         )
 

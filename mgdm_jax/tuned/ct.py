@@ -79,6 +79,7 @@ CT = {
         "pigdm_fresh": (1.33, 0.0, 0.0, 1.0),
         "dps_fresh": (2.67, 0.0, 0.0, 0.2),
         "score_mri": (0.05, 1.0, 0.0, 0.0),
+        "csgm_langevin": (0.6, 0.0, 0.0, 0.0),
     },
 }
 """Four inner slices of lung1, 100 steps (1,000 for `score_med`, `dps_1000` and, on one

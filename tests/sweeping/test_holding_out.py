@@ -10,7 +10,7 @@ from helpers import random_image
 
 from mgdm_jax import defaults, measurements
 from mgdm_jax.measurements import Measurements
-from mgdm_jax.operators import fourier, inpainting, masks, radon, sense, weighted
+from mgdm_jax.operators import fourier, inpainting, linalg, masks, radon, sense
 from mgdm_jax.sweeping import holding_out
 
 SIZE = (24, 32)
@@ -139,14 +139,19 @@ def test_both_parts_of_weighed_views_are_weighed(config):
     plain = radon.parallel_beam(np.arange(9) * 20.0, 16)
     weight = np.random.default_rng(0).uniform(0.3, 1, (2, 9, 16)).astype(np.float32)
     x = random_image(plain, jax.random.key(1))
-    y = weight * np.asarray(plain.forward(x))
-    parts = holding_out.split(measured(weighted.Weighted(plain, weight), y), config)
+    y = np.stack(2 * [np.asarray(plain.forward(x))])
+    sigma = np.array([0.1, 0.2])
+    given = dataclasses.replace(measured(plain, y), weight=weight, noise_std=sigma)
+    parts = holding_out.split(given, config)
     assert [p.measurement.shape[1] for p in parts] == [7, 2]
     for part in parts:
-        operator = part.problem(np.array([1])).operator
-        np.testing.assert_array_equal(operator.weight[0], weight[1, held_of(part)])
-        one = dataclasses.replace(operator, weight=operator.weight[0])
-        np.testing.assert_allclose(one.forward(x), part.measurement[1], atol=1e-5)
+        one, held = part.single(1), held_of(part)
+        np.testing.assert_allclose(one.operator.forward(x), one.measurement, atol=1e-5)
+        assert linalg.operator_norm(one.operator, jax.random.key(0)) == pytest.approx(1)
+        # In units of their noise both are what they were.
+        want = weight[1, held] * y[1, held] / 0.2
+        got = np.asarray(one.measurement) / float(one.noise_std)
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
 
 
 def held_of(part):
