@@ -102,14 +102,25 @@ def scores() -> str:
 
 def evaluations() -> str:
     """Return what figure 3 draws over evaluations at 4x, as far as it was computed."""
-    stem, lines = "mri_brats-equispaced-4x", []
-    for n_steps in (20, 50, 100, 200, 350):
-        paths = [RESULTS / f"{stem}-{n_steps}steps-{name}.json" for name in CURVES]
+    return _curves("evaluations", [(n, 4, n) for n in (20, 50, 100, 200, 350)])
+
+
+def accelerations() -> str:
+    """Return what figure 3 draws over acceleration, as far as it was computed."""
+    return _curves("acceleration", [(r, r, 100) for r in (4, 8, 12, 24)])
+
+
+def _curves(abscissa: str, points: list[tuple[int, int, int]]) -> str:
+    """Return the rows of figure 3 at (abscissa, acceleration, steps)."""
+    lines = []
+    for point, rate, n_steps in points:
+        stem = f"mri_brats-equispaced-{rate}x-{n_steps}steps"
+        paths = [RESULTS / f"{stem}-{name}.json" for name in CURVES]
         if all(path.exists() for path in paths):
             *others, mgdm = map(keeping.read, paths)
             told = [f"{mean(row):.2f}" for row in (*others, mgdm)]
-            lines.append([n_steps, *told, *(report.lead(mgdm, row) for row in others)])
-    names = ["evaluations", "DPS", "DDNM", "MGDM", "over DPS", "over DDNM"]
+            lines.append([point, *told, *(report.lead(mgdm, row) for row in others)])
+    names = [abscissa, "DPS", "DDNM", "MGDM", "over DPS", "over DDNM"]
     return markdown.table(names, lines)
 
 
@@ -130,6 +141,7 @@ def table(name: str) -> str:
 
 
 SUMMARIES = {"leads": leads, "scores": scores, "evaluations": evaluations}
+SUMMARIES |= {"accelerations": accelerations}
 
 
 def refreshed(text: str) -> str:

@@ -166,7 +166,9 @@ def with_spectrum(operator: Any, config: Config) -> Any:
     return spectral(operator) if methods.wants_spectrum(config) else operator
 
 
-def with_photons(made: Measurements, deviations: np.ndarray, config: Config) -> Any:
+def with_photons(
+    made: Measurements, deviations: np.ndarray, config: Config
+) -> Measurements:
     """Return measurements of unequal noise: with weights, for a method that weighs.
 
     For others with the operator's spectrum, where wanted, and for σ_y the root mean

@@ -89,4 +89,4 @@ experiments.tune --config configs/ct_lidc.py --subject lung1`, at 10 views with
 sinogram's maximum; λ has the noise's share added. With FBP for a pseudo-inverse in
 DDNM's residual form (`ddnm_fbp`) every η diverges. MGDM's ζ at 23 views is a stride
 below the best, 16, as all slices diverge at 24; noisy it is one below 1 for the like
-reason. Noisy, the images of `score_mri` are lost at every ζ: its own is the first tried."""
+reason. Noisy, the images of `score_mri` are lost at every ζ: its is the first tried."""
