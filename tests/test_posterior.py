@@ -89,14 +89,27 @@ def test_a_diverged_sample_is_in_no_summary(shape, rng):
     np.testing.assert_allclose(std[2], np.sqrt(want))
 
 
-def test_weights_of_measurements_do_not_change_what_they_miss():
+@pytest.fixture
+def weighed():
+    """Return images, and measurements of them without and with weights."""
     operator = operator_cases.ct()
     x = np.asarray(jax.random.normal(jax.random.key(2), (N, *operator.image_shape)))
-    y = np.asarray(jax.vmap(operator.forward)(x))
+    y = jax.vmap(operator.forward)(x)
     weight = np.random.default_rng(0).uniform(0.3, 1, y.shape).astype(np.float32)
-    scale = np.ones(N)
-    plain = Measurements(operator, y, 0.0, None, scale, None, {})
-    other = dataclasses.replace(plain, weight=weight, noise_std=np.ones(N))
+    plain = Measurements(operator, y, 0.0, None, np.ones(N), None, {})
+    return x, plain, dataclasses.replace(plain, weight=weight, noise_std=np.ones(N))
+
+
+def test_weights_stay_with_their_images(weighed):
+    _, plain, other = weighed
+    operator, y, w = plain.operator, plain.measurement, other.weight
+    want = jax.vmap(operator.adjoint)(w**2 * y) - jax.vmap(operator.adjoint)(y)
+    for got, without in zip(drawn(other, 2), drawn(plain, 2), strict=True):
+        np.testing.assert_allclose(got.images - without.images, want, atol=1e-5)
+
+
+def test_weights_of_measurements_do_not_change_what_they_miss(weighed):
+    x, plain, other = weighed
     want, got = (posterior.unseen(given, x) for given in (plain, other))
     np.testing.assert_array_equal(got, want)
     assert np.abs(want).max() > 0.1
