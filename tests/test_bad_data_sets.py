@@ -132,7 +132,7 @@ ROWS = {
     "two kinds of scan": (
         arrays(),
         reconstruct("--kspace=k.npy", "--sinogram=k.npy", "--angles=m.npy"),
-        "give either --kspace",
+        "give --kspace",
     ),
     "coils and no centre": (
         arrays(k=kspace(coils=(4,)), m=np.arange(SIZE) % 4 == 0),
@@ -165,7 +165,7 @@ ROWS = {
     "a wider field of a sinogram": (
         ct(),
         reconstruct("--sinogram=scan.h5", "--wider_field"),
-        "give either --kspace",
+        "give --kspace",
     ),
 }
 
