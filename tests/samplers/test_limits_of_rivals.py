@@ -188,3 +188,10 @@ def test_diffpir_is_no_ir_but_for_its_weight_and_its_predicted_noise(
     np.testing.assert_allclose(
         got, other + c2 * (eps_bar - estimate.eps), rtol=1e-4, atol=1e-5
     )
+
+
+def test_the_coils_of_these_tests_miss_something():
+    """Else every solver is right on them, one step of it as well."""
+    _, _, model = cases.gaussian_case("multi_coil")
+    values = np.linalg.svd(model.matrix, compute_uv=False)
+    assert values.min() < 0.5 * values.max()

@@ -55,10 +55,10 @@ own."""
 def test_a_step_is_the_dense_one_of_the_same_noises(name, index, operator_name, key):
     """At σ_t = 0.4 and σ_y = 0.5, so that neither is all of σ_t² + σ_y², and the last.
 
-    There σ_t is 0.01: a larger step, or what is done differently would not be seen.
+    What is done differently there, at σ_t = 0.01, no statistics of images would show.
     """
     prior, problem, model = cases.noisy_case(operator_name, 0.5)
-    numbers = cases.guidance(zeta=0.3)
+    numbers = cases.guidance()
     step, reference = PAIRS.get(name, cases.METHODS[name])
     got, estimate = cases.step_at(key, step, problem, prior, numbers, index)
     a, s = (level[index] for level in cases.levels())
